@@ -1,0 +1,1 @@
+"""Protocol adapters: one folder a protocol, found by the entry points roamgate.adapters."""

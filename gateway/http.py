@@ -1,0 +1,141 @@
+"""One HTTP request and one HTTP response, as the parts of the gateway hand them to each other.
+
+Source: RFC 9110 for methods, statuses and header names.
+Limits: the body of a request is whole (the listener has bounded it), in memory or in a file; a
+response may be streamed.
+Why: neither the listener nor the services should know each other's library.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+
+from msgspec import Struct
+
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+
+def _stays() -> bool:
+    return False
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What a partner sent."""
+
+    method: str
+    path: str
+    """The path as sent (percent-encoded), without the query; routers decode each segment."""
+    query: str = ""
+    """The raw query string, without ``?``."""
+    headers: dict[str, str] = {}
+    """Names in lower case; repeated headers joined by ``, ``."""
+    body: bytes = b""
+    file: BinaryIO | None = None
+    """A body that was too long to be held; ``body`` is empty then. Closed after the answer."""
+    peer: str = ""
+    """Address of the other end, for logs."""
+    secure: bool = False
+    """It came over TLS."""
+    client_certificate: object | None = None
+    """The verified certificate of the other end, if it showed one."""
+    client_chain: tuple[object, ...] = ()
+    """Certificates that it showed with it."""
+    gone: Callable[[], bool] = _stays
+    """Whether whoever sent it has hung up since, as far as one can tell."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body) if self.file is None else self.file.seek(0, 2)
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """What it gets back. An iterator as body is sent piece by piece."""
+
+    status: int = 200
+    headers: dict[str, str] = {}
+    body: bytes | Iterator[bytes] = b""
+
+
+class Welcome(Struct, frozen=True, kw_only=True):
+    """What may still come of a long body, of which the beginning was looked at."""
+
+    known: bool
+    """It is certain who sends it."""
+    most: int
+    """Bytes of the whole body."""
+
+
+Begun = Callable[[Request], Awaitable[Welcome | Response]]
+"""Asked about a request of whose body only the beginning is here: what may still come of it, or the
+answer with which it ends."""
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers one request; run with Twisted's ``ensureDeferred``, so it may await Deferreds."""
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The media type of a body in lower case, without its parameters; empty: none is given."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class HttpCall(Struct, frozen=True, kw_only=True):
+    """A request that we send to a partner. ``url`` is absolute; ``body`` empty means no body."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    timeout: float | None = None
+    """Total seconds for this call, when shorter than the client's own limit."""
+    operation: str = ""
+    """What the protocol calls it; for the ledger."""
+
+
+class HttpAnswer(Struct, frozen=True, kw_only=True):
+    """What the partner answered; ``headers`` in lower case."""
+
+    status: int
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+def correlation_id(headers: Mapping[str, str]) -> str:
+    """The ``X-Correlation-ID`` of a request, a new one where it is missing or no plain word."""
+    given = headers.get("x-correlation-id", "")
+    return given if _CORRELATION.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """A random UUID (RFC 9562, version 4), made without the class for it.
+
+    >>> len(new_id()), new_id()[14]
+    (36, '4')
+    """
+    hex = secrets.token_hex(16)
+    return f"{hex[:8]}-{hex[8:12]}-4{hex[13:16]}-a{hex[17:20]}-{hex[20:]}"
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """How long an answer asks to wait (RFC 9110, 10.2.3: seconds or a date); None: it does not.
+
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> retry_after({"retry-after": "120"}, now)
+    datetime.timedelta(seconds=120)
+    >>> retry_after({"retry-after": "Thu, 01 Jan 2026 00:00:30 GMT"}, now)
+    datetime.timedelta(seconds=30)
+    >>> retry_after({"retry-after": "soon"}, now), retry_after({}, now)
+    (None, None)
+    """
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return timedelta(seconds=int(text))
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+    return wait if wait > timedelta() else None

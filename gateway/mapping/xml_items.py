@@ -1,0 +1,336 @@
+"""XML lists without end: the items of a message's list, one by one, from a stream of bytes.
+
+Source: XML 1.0; SOAP 1.1 chapter 4.
+Limits: the list is the last of the message's fields.
+Why some items at a time: libxml2's streaming parser with a schema accepts truncated input when
+entities are off, and reports schema errors only at the end; so items are validated inside an
+otherwise empty message, at the same cost and in the right place.
+Why not through one parser: to find each item and each of its fields as an element costs more than
+to parse and validate them. Where the text of items is regular (``regular.py``), it is cut out and
+parsed as a message of those items alone; that message is validated, and the fields are taken from
+the text. Everything else goes through the parser of the whole, element by element.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any, BinaryIO, NamedTuple
+
+from lxml import etree
+
+from gateway.errors import Malformed, Problem, TooLarge
+from gateway.mapping import regular
+from gateway.mapping.carriers import local
+from gateway.mapping.compile import CANNOT, codec
+from gateway.mapping.record import Record
+from gateway.mapping.stream import (
+    ITEM,
+    Check,
+    Item,
+    Mend,
+    NotStreamed,
+    ends_with_list,
+    headed,
+    list_of,
+)
+
+_CHUNK = 64 * 1024
+_BESIDE = 100
+"""Elements beside the items that are found at the end; more are no message."""
+_HARDENED: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "remove_comments": True,
+    "collect_ids": False,
+}
+_HIDING = re.compile(rb"<!--.*?(-->|\Z)|<!\[CDATA\[.*?(\]\]>|\Z)|<!", re.DOTALL)
+"""Where an end tag is none; the groups are empty where it does not end."""
+
+
+class _Together(NamedTuple):
+    """Items that came at once: a message of them, what each is read from, and what reads it."""
+
+    message: Any
+    sources: Sequence[Any]
+    read: Callable[[Any], Any]
+
+
+class XmlItems:
+    """The items of a message whose root (or body element in an envelope) is ``record.name``.
+
+    ``check`` is asked with some items at a time; ``mend`` is tried on one that it faults. While the
+    items are given, ``head`` is the message without them; ``root`` is what is left at the end.
+    Iterating raises Malformed when the text is not XML to its very end, or its root or another
+    field is wrong; NotStreamed when other elements stand after the first item.
+    """
+
+    def __init__(
+        self, record: Record, source: BinaryIO, check: Check | None = None, mend: Mend | None = None
+    ) -> None:
+        self.row, self.kind = list_of(record)
+        if not ends_with_list(record):
+            raise NotStreamed(f"{record} goes on after its list")
+        self.record, self.source = record, source
+        self.head: Any = None
+        self.root: Any = None
+        self._check = check or (lambda element: ())
+        self._mend = mend
+        self._alone: Any = None
+
+    def __iter__(self) -> Iterator[Item]:
+        self.source.seek(0)
+        self._alone = None
+        number = 0
+        for together in self._found():
+            yield from self._read(together, number)
+            number += len(together.sources)
+        if self._alone is None:
+            found = [each for each in self.root.iter() if _is_message(each, self.record)]
+            if len(found) != 1:
+                raise Malformed(f"the message is no {self.record.name}")
+            self._start(found[0], None)
+            if problems := tuple(self._check(self._alone)):
+                raise Malformed(problems)
+
+    def _read(self, together: _Together, number: int) -> Iterator[Item]:
+        """Items that are checked together; irregular ones, and all if one is faulty, for itself."""
+        message, sources, read = together
+        start = f"/{self.record.name}/{self.row.steps[0]}["
+        good = not tuple(self._check(message))
+        elements: list[Any] = []
+        for place, source in enumerate(sources, number):
+            if good:
+                try:
+                    value = read(source)
+                except CANNOT:
+                    pass
+                else:
+                    yield Item(place, f"{start}{place + 1}]", value)
+                    continue
+            elements = elements or message[-len(sources) :]
+            yield self._item(elements[place - number], f"{start}{place + 1}]", place)
+
+    def _found(self) -> Iterator[_Together]:
+        """The items in turn, as many as came at once; those before are gone by then."""
+        whole = _Whole(self.record, self.row.steps[0])
+        texts = _Texts(self.kind, self.row.steps[0])
+        quick = codec(self.kind).function("read_xml")
+        after_run = False
+        try:
+            for text in texts.pieces(self.source):
+                while text:
+                    if whole.between and (run := texts.regular(text)):
+                        yield run
+                        cut, after_run = texts.cut, True
+                        whole.skip(text[:cut])
+                    else:
+                        first = after_run or self._alone is None
+                        cut, after_run = texts.end_of_first(text) if first else len(text), False
+                        if found := whole.feed(text[:cut]):
+                            if self._alone is None:
+                                self._start(whole.message, found[0])
+                                texts.frame(self._alone, whole.message.prefix)
+                            message = deepcopy(self._alone)
+                            message.extend(found)
+                            yield _Together(message, found, quick)
+                    whole.look_at_rest()
+                    text = text[cut:]
+            self.root = whole.close()
+        except etree.XMLSyntaxError as error:
+            problem = Problem(f"/{self.record.name}", f"is no XML to its end: {error}")
+            raise Malformed(problem) from None
+
+    def _start(self, message: Any, first: Any) -> None:
+        """Keep what stands before the first item as the frame in which items are checked."""
+        self._alone = etree.Element(message.tag, nsmap=message.nsmap)
+        self._alone.attrib.update(message.attrib)
+        for child in list(message):
+            if child is first:
+                break
+            self._alone.append(deepcopy(child))
+            message.remove(child)
+        self.head = codec(headed(self.record)).read(self._alone)
+
+    def _item(self, element: Any, at: str, number: int) -> Item:
+        """An item for itself: of those that were read together, one is irregular."""
+        read = codec(self.kind).read
+        place = len(self._alone)
+        self._alone.append(element)
+        try:
+            element, problems, notes = self._checked(element, place, number)
+            if problems:
+                return Item(number, at, None, problems, notes, invalid=True)
+            return Item(number, at, read(element, at), (), notes)
+        except Malformed as error:
+            if not error.problems or not error.problems[0].path.startswith(at):
+                raise
+            return Item(number, at, None, error.problems, element=element)
+        finally:
+            del self._alone[place:]
+
+    def _checked(
+        self, element: Any, place: int, number: int
+    ) -> tuple[Any, tuple[Problem, ...], tuple[str, ...]]:
+        """The element, mended where that helps, what is wrong with it, and what was mended.
+
+        Raises Malformed when something is wrong with the message around it.
+        """
+        problems = tuple(self._check(self._alone))
+        if problems and self._mend is not None:
+            mended, notes = self._mend(self._alone)
+            if notes and not tuple(self._check(mended)):
+                return mended[place], (), tuple(notes)
+        start = f"{self.record.name}/{self.row.steps[0]}[1]"
+        if problems and not any(each.path.startswith(start) for each in problems):
+            raise Malformed(problems)
+        numbered = f"{start[:-3]}[{number + 1}]"
+        return (
+            element,
+            tuple(Problem(each.path.replace(start, numbered, 1), each.reason) for each in problems),
+            (),
+        )
+
+
+def _is_message(element: Any, record: Record) -> bool:
+    """Whether this is the message element: the root, or alone in a body."""
+    around = [local(each.tag) for each in element.iterancestors()]
+    right = element.tag == f"{{{record.wire.namespace}}}{record.name}"
+    return right and around in ([], ["Body", "Envelope"])
+
+
+class _Whole:
+    """The parser of the whole text, from which regular items were taken out."""
+
+    def __init__(self, record: Record, name: str) -> None:
+        self.message: Any = None
+        self.between = False
+        """Whether it stands in the message after an item."""
+        self._record, self._tag = record, f"{{{record.wire.namespace}}}{name}"
+        self._parser = etree.XMLPullParser(("end", "pi"), tag=f"{{*}}{name}", **_HARDENED)
+        self._sure, self._unclaimed = True, 0
+
+    def feed(self, text: bytes) -> list[Any]:
+        """The item elements that end in a text."""
+        self._parser.feed(text)
+        found: list[Any] = []
+        inside = False
+        element: Any
+        for event, element in self._parser.read_events():
+            if event == "pi":
+                raise Malformed("processing instructions are not allowed")
+            parent = element.getparent()
+            if self.message is None and parent is not None and _is_message(parent, self._record):
+                self.message = parent
+            inside = self.message is not None and parent is self.message
+            inside = inside and element.tag == self._tag
+            if inside:
+                found.append(element)
+        # An end tag was the last thing, if it was one; where one hides, nobody knows any more.
+        self._sure = self._sure and all(each[1] or each[2] for each in _HIDING.finditer(text))
+        self.between = inside and self._sure
+        self._unclaimed = 0 if found else self._unclaimed + len(text)
+        if self._unclaimed > ITEM:
+            raise _endless()
+        return found
+
+    def skip(self, text: bytes) -> None:
+        """Leave out regular items; blanks keep the numbers of lines and columns."""
+        last = text.rfind(b"\n") + 1
+        self._parser.feed(b"\n" * text.count(b"\n") + b" " * (len(text) - last))
+
+    def look_at_rest(self) -> None:
+        """What the items leave behind: blanks, and at most an item that is still coming."""
+        message = self.message
+        if message is None:
+            return
+        if len(message) > _BESIDE:
+            raise NotStreamed("other elements among the items")
+        if message.text is not None:
+            if not message.text.isspace():
+                raise Malformed(
+                    Problem(f"/{self._record.name}", "character content among the items")
+                )
+            message.text = None
+
+    def close(self) -> Any:
+        """The root at the end of the text."""
+        root = self._parser.close()
+        self.look_at_rest()
+        if self.message is not None and len(self.message):
+            raise NotStreamed(f"{len(self.message)} elements beside the list")
+        return root
+
+
+class _Texts:
+    """Pieces of the text: where items end, and which of them are regular."""
+
+    def __init__(self, kind: Record, name: str) -> None:
+        self.cut = 0
+        """Where the last regular items ended."""
+        self._name, self._prefix, self._end = name, "", b"</%s>" % name.encode()
+        self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?%s\s*>" % re.escape(name.encode()))
+        self._around = b"", b""
+        self._parser = etree.XMLParser(**_HARDENED)
+        self._match: Callable[[str, int], re.Match[str] | None] = lambda text, at: None
+        self._read: Callable[[Any], Any] = id
+        with suppress(regular.Unbounded):
+            self._read = codec(kind).function("read_text")
+            self._match = regular.element(kind, name).pattern.match
+
+    def frame(self, message: Any, prefix: str | None) -> None:
+        """Tell the message without its items, and the prefix of its name."""
+        self._prefix = f"{prefix}:" if prefix else ""
+        self._end = f"</{self._prefix}{self._name}>".encode()
+        marked = deepcopy(message)
+        marked.append(etree.Comment("items"))
+        before, _, after = etree.tostring(marked).partition(b"<!--items-->")
+        self._around = before, after
+
+    def pieces(self, source: BinaryIO) -> Iterator[bytes]:
+        """The text, cut where items end; at last what is left."""
+        left = b""
+        while chunk := source.read(_CHUNK):
+            left += chunk
+            if cut := self._end_of_last(left):
+                yield left[:cut]
+                left = left[cut:]
+            elif len(left) > ITEM:
+                raise _endless()
+        yield left
+
+    def _end_of_last(self, text: bytes) -> int:
+        """0: no item ends here."""
+        if (at := text.rfind(self._end)) >= 0:
+            return at + len(self._end)
+        return max((each.end() for each in self._ends.finditer(text)), default=0)
+
+    def end_of_first(self, text: bytes) -> int:
+        """Where the first item ends, or the text."""
+        found = self._ends.search(text)
+        return found.end() if found else len(text)
+
+    def regular(self, text: bytes) -> _Together | None:
+        """The regular items at the start of a text that begins between two items."""
+        try:
+            characters = text.decode()
+        except UnicodeDecodeError:
+            return None  # the parser says so
+        at, found = 0, list[re.Match[str]]()
+        while (match := self._match(characters, at)) and match[1] == self._prefix:
+            found.append(match)
+            at = match.end()
+        if not found:
+            return None
+        self.cut = len(characters[:at].encode())
+        before, after = self._around
+        try:
+            message = etree.fromstring(before + text[: self.cut] + after, self._parser)
+        except etree.XMLSyntaxError:
+            return None  # the parser of the whole says where
+        return _Together(message, found, self._read)
+
+
+def _endless() -> TooLarge:
+    return TooLarge(f"more than {ITEM} bytes without an end of an item")

@@ -1,0 +1,332 @@
+"""The contracts: finds the files of wsdl/ and xsd/, checks messages against them, offline.
+
+Source: XML Schema 1.0, Parts 1 and 2.
+Limits: libxml2 gives the verdict, so its reading of the standard is ours: it lets ``1E`` pass as a
+float and refuses blanks around a date or ``NaN``. It leaves off inside an element whose children
+stand wrong; what else is wrong there is told by the slower ``xmlschema``, in messages of up to
+``EXPLAINED`` elements. In longer ones a note says where checking left off.
+Why two libraries: libxml2 checks a megabyte in milliseconds, outside the interpreter lock;
+``xmlschema`` knows the schema as objects, takes fifty times as long, and is loaded on first use.
+"""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from gateway.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from xmlschema import XMLSchema10
+
+EXPLAINED = 1_000
+"""Elements of a message up to which every problem is looked for; takes 25 ms, which is about what
+a valid message of that size costs in all."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FOLDERS = ("wsdl", "xsd")
+_XSD = "{http://www.w3.org/2001/XMLSchema}"
+_LONGEST_REASON = 300
+# How the two libraries begin a message; the rest is kept as the reason.
+_LIBXML2 = re.compile(
+    r"Element '[^']*'(?:, attribute '([^']*)'|(?=: The attribute '([^']*)'))?: "
+    r"(?:\[facet '\w+'\] )?"
+)
+_XMLSCHEMA = re.compile(r"(?:attribute ([^\s=]+)=|(?=missing required attribute '([^']*)'))?")
+_NAMESPACE = re.compile(r"(?<!attribute ')\{[^{}\s']*[:/][^{}\s']*\}")
+
+
+def contract_file(path: str) -> Path:
+    """The file ``wsdl/...`` or ``xsd/...``, in a checkout or an installed gateway alike.
+
+    Raises ``ConfigError`` when these folders hold no such file.
+    """
+    found = (_ROOT / path).resolve()
+    inside = any(found.is_relative_to(_ROOT / folder) for folder in _FOLDERS)
+    if not inside or not found.is_file():
+        raise ConfigError(f"no contract file {path}")
+    return found
+
+
+@cache
+def schema_for(protocol: str, version: str) -> "Schema":
+    """The schema ``xsd/<protocol>/<version>/<protocol>.xsd``, loaded once."""
+    return Schema(contract_file(f"xsd/{protocol}/{version}/{protocol}.xsd"))
+
+
+class Field(NamedTuple):
+    """One child element or attribute of a complex type."""
+
+    name: str
+    kind: str
+    """``element`` or ``attribute``."""
+    type: str
+    """Local name of its type. For a type without a name: what it restricts, or nothing."""
+    min: int
+    """0 also for an alternative of a choice."""
+    max: int | None
+    """None when unbounded."""
+
+
+class Schema:
+    """One schema document with all it includes and imports. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ``ConfigError`` when the document is no schema."""
+        self.path = path
+        self._own = threading.local()  # a validator holds its last errors: each thread needs one
+        self._validator()
+
+    def check(self, element: Element) -> list[Problem]:
+        """What is wrong with a message, in document order; nothing when it is valid.
+
+        ``element`` is the message's root, alone or inside an envelope. Paths are in the message's
+        words, repeatable elements numbered: ``AddCDRsRequest/cdrInfoArray[1]/currency``.
+        """
+        validator = self._validator()
+        if validator.validate(element):
+            return []
+        log: Iterable[Any] = validator.error_log  # type: ignore[assignment]
+        errors = list(log)
+        short = sum(1 for _ in islice(element.iter(etree.Element), EXPLAINED + 1)) <= EXPLAINED
+        places = self._places(element, None if short else {error.path for error in errors})
+        faults = [_libxml2_fault(error, places) for error in errors]
+        if any(fault.structural for fault in faults):
+            faults = self._completed(element, places, faults, short)
+        faults.sort(key=lambda fault: fault.place.number)
+        return list(dict.fromkeys(fault.problem() for fault in faults))
+
+    def roots(self) -> tuple[str, ...]:
+        """The messages: global elements as ``{namespace}name``, in the order of the schema."""
+        return tuple(element.name for element in self._model.elements.values())
+
+    def fields(self, type_name: str) -> tuple[Field, ...]:
+        """Child elements in order, then attributes, of a complex type.
+
+        ``type_name`` is a type, a root, or a path below these for a type without a name
+        (``ConfirmCDRsRequest/approved``). Raises ``LookupError`` when there is none.
+        """
+        xsd_type = self._type(type_name)
+        elements = [
+            Field(child.local_name, "element", _type_name(child.type), low, high)
+            for child, low, high in _children(xsd_type)
+        ]
+        attributes = [
+            Field(
+                each.local_name, "attribute", _type_name(each.type), int(each.use == "required"), 1
+            )
+            for each in getattr(xsd_type, "attributes", {}).values()
+        ]
+        return (*elements, *attributes)
+
+    def _validator(self) -> etree.XMLSchema:
+        validator: etree.XMLSchema | None = getattr(self._own, "validator", None)
+        if validator is None:
+            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+            try:
+                validator = etree.XMLSchema(etree.parse(self.path, parser))
+            except (OSError, etree.LxmlError) as error:
+                raise ConfigError(f"{self.path.name}: {error}") from None
+            self._own.validator = validator
+        return validator
+
+    @cached_property
+    def _model(self) -> "XMLSchema10":
+        from xmlschema import XMLSchema10
+
+        return XMLSchema10(self.path, allow="local")
+
+    def _type(self, path: str) -> Any:
+        namespace, brace, names = path.rpartition("}")
+        first, *steps = names.split("/")
+        first = namespace + brace + first
+        maps = self._model.maps
+        for components in (maps.types, maps.elements):
+            found = [
+                component
+                for name, component in components.items()
+                if first in (name, name.rpartition("}")[2]) and not name.startswith(_XSD)
+            ]
+            if found:
+                break
+        if len(found) != 1:
+            raise LookupError(f"{self.path.name} has {len(found)} types {first}")
+        xsd_type = getattr(found[0], "type", found[0])
+        for step in steps:
+            inner = [child.type for child, *_ in _children(xsd_type) if child.local_name == step]
+            if not inner:
+                raise LookupError(f"{self.path.name} has no type {path}")
+            xsd_type = inner[0]
+        return xsd_type
+
+    def _places(self, element: Element, only: set[str] | None) -> "dict[str, _Place]":
+        """The elements of a message in document order, by the path that libxml2 reports; ``only``
+        these and those above them."""
+        wanted = {end for path in only for end in _above(path)} if only is not None else None
+        declared = self._model.maps.elements.get(str(element.tag))
+        places: dict[str, _Place] = {}
+        waiting = [
+            ("/" + _step(element), _local(element), element, getattr(declared, "type", None))
+        ]
+        while waiting:
+            xpath, words, node, xsd_type = waiting.pop()
+            places[xpath] = _Place(len(places), words, node)
+            if not len(node):
+                continue
+            known = {child.name: (child.type, high) for child, _, high in _children(xsd_type)}
+            below = []
+            for child, step, number, total in _steps(node):
+                if wanted is not None and f"{xpath}/{step}" not in wanted:
+                    continue
+                child_type, high = known.get(child.tag, (None, 1))
+                word = _local(child) if high == 1 == total else f"{_local(child)}[{number}]"
+                below.append((f"{xpath}/{step}", f"{words}/{word}", child, child_type))
+            waiting.extend(reversed(below))
+        return places
+
+    def _completed(
+        self, element: Element, places: "dict[str, _Place]", faults: "list[_Fault]", short: bool
+    ) -> "list[_Fault]":
+        """The faults, with those added that libxml2 did not look for."""
+        told = {fault.place.number for fault in faults if not fault.structural}
+        more: list[_Fault] = []
+        if short:
+            from xmlschema import XMLSchemaException
+
+            by_node = {place.node: place for place in places.values()}
+            try:
+                more = [
+                    _xmlschema_fault(each, by_node) for each in self._model.iter_errors(element)
+                ]
+            except XMLSchemaException:  # such as an xsi:type that it cannot resolve
+                more = []
+        if not any(fault.structural for fault in more):
+            note = " The rest of the element was not checked."
+            return [f._replace(reason=f.reason + note * f.structural) for f in faults]
+        return [
+            *(fault for fault in faults if not fault.structural),
+            *(fault for fault in more if fault.structural or fault.place.number not in told),
+        ]
+
+
+class _Place(NamedTuple):
+    """An element of a message: its number in document order, its path in the message's words."""
+
+    number: int
+    words: str
+    node: Element
+
+
+class _Fault(NamedTuple):
+    """A problem before it is worded; ``structural``: children stand wrong."""
+
+    place: _Place
+    below: str
+    reason: str
+    structural: bool = False
+
+    def problem(self) -> Problem:
+        reason = _NAMESPACE.sub("", self.reason)
+        if len(reason) > _LONGEST_REASON:
+            reason = reason[:_LONGEST_REASON] + "..."
+        return Problem(self.place.words + self.below, reason)
+
+
+def _libxml2_fault(error: Any, places: dict[str, _Place]) -> _Fault:
+    place = places.get(error.path) or next(iter(places.values()))
+    structural = error.type == etree.ErrorTypes.SCHEMAV_ELEMENT_CONTENT
+    return _Fault(place, *_split(_LIBXML2, error.message), structural)
+
+
+def _xmlschema_fault(error: Any, places: dict[Element, _Place]) -> _Fault:
+    from xmlschema import XMLSchemaChildrenValidationError
+
+    place = places.get(error.elem) or next(iter(places.values()))
+    if not isinstance(error, XMLSchemaChildrenValidationError):
+        return _Fault(place, *_split(_XMLSCHEMA, error.reason))
+    expected = [tag.rpartition("}")[2] for tag in error.expected_tags]
+    wanted = f"; expected is {' or '.join(expected)}" if expected else ""
+    child: Any = error.invalid_child
+    if child is not None:
+        ours, theirs = (etree.QName(node).namespace for node in (place.node, child))
+        foreign = "" if theirs == ours else f" in namespace '{theirs or ''}'"
+        return _Fault(places[child], "", f"not expected here{foreign}{wanted}", True)
+    if len(expected) == 1:
+        return _Fault(place, f"/{expected[0]}", "missing", True)
+    return _Fault(place, "", f"incomplete{wanted}", True)
+
+
+def _split(head: re.Pattern[str], message: str) -> tuple[str, str]:
+    """The attribute a message speaks of, as the end of a path, and the reason."""
+    found = head.match(message)
+    if found is None:
+        return "", message
+    attribute = (found[1] or found[2] or "").rpartition("}")[2]
+    return f"/@{attribute}" if attribute else "", message[found.end() :]
+
+
+def _above(path: str) -> Iterator[str]:
+    """A path and all that it goes through.
+
+    >>> list(_above("/a/*[2]/b"))
+    ['/a/*[2]/b', '/a/*[2]', '/a']
+    """
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _steps(node: Element) -> Iterator[tuple[Element, str, int, int]]:
+    """Each child with its step in libxml2's path, its number among its like, and their count.
+
+    libxml2 writes ``*`` for an element in a default namespace and then counts all siblings.
+    """
+    children = list(node.iterchildren(etree.Element))
+    written = list(map(_step, children))
+    steps, tags = Counter(written), Counter(child.tag for child in children)
+    like, same = dict.fromkeys(steps, 0), dict.fromkeys(tags, 0)
+    for position, (child, step) in enumerate(zip(children, written, strict=True), 1):
+        like[step] += 1
+        same[child.tag] += 1
+        number, total = (position, len(children)) if step == "*" else (like[step], steps[step])
+        yield child, f"{step}[{number}]" if total > 1 else step, same[child.tag], tags[child.tag]
+
+
+def _step(node: Element) -> str:
+    if node.prefix:
+        return f"{node.prefix}:{_local(node)}"
+    return "*" if str(node.tag).startswith("{") else _local(node)
+
+
+def _local(node: Element) -> str:
+    return str(node.tag).rpartition("}")[2]
+
+
+def _children(xsd_type: Any) -> list[tuple[Any, int, int | None]]:
+    """The elements of a complex type in order, each with how often it may stand."""
+    group = getattr(xsd_type, "model_group", None)
+    return [] if group is None else list(_particles(group, 1, 1))
+
+
+def _particles(group: Any, low: int, high: int | None) -> Iterator[tuple[Any, int, int | None]]:
+    optional = group.model == "choice" and len(group) > 1
+    for particle in group:
+        at_least = 0 if optional else low * particle.min_occurs
+        at_most = None if None in (high, particle.max_occurs) else high * particle.max_occurs
+        if hasattr(particle, "model"):
+            yield from _particles(particle, at_least, at_most)
+        elif particle.name:
+            yield particle, at_least, at_most
+
+
+def _type_name(xsd_type: Any) -> str:
+    if xsd_type.local_name:
+        return str(xsd_type.local_name)
+    return str(xsd_type.base_type.local_name) if xsd_type.is_simple() else ""

@@ -1,0 +1,147 @@
+"""SOAP messages that are too long to be held: first their head, then a list item by item.
+
+Source: SOAP 1.1 chapter 4 (Header before Body); OCHP 1.4 (a whole list is one message).
+Limits: UTF-8, no signature, one list that ends the message; all else is read whole, within the
+limits of ``parse``. Of what is refused and mended the first ``NAMED`` are named.
+Why: nothing of a list counts before it was read to its end: every item is checked and read, those
+that are good wait in a file. A list that is cut off has changed nothing then, and memory holds a
+piece at a time.
+"""
+
+import hashlib
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, BinaryIO, NamedTuple
+
+from lxml import etree
+from msgspec import Struct
+
+from gateway.errors import Problem
+from gateway.mapping.carriers import local
+from gateway.mapping.record import Record
+from gateway.mapping.spool import Spool
+from gateway.mapping.stream import Mend
+from gateway.mapping.xml_items import XmlItems
+from gateway.model.message import Message
+from gateway.security.parse import BrokenXml, Limits, OverLimit, parse
+from gateway.security.stream_gate import XmlGate, streamable
+from gateway.soap import envelope
+from gateway.soap.check import Refusal
+from gateway.soap.envelope import Envelope, Version
+
+NAMED = 100
+_PROLOGUE = 256 * 1024
+"""Bytes within which the message element begins."""
+_PIECE = 4096
+_AT_ONCE = 100
+"""Items that are put aside in one step."""
+
+
+class Long(Struct, frozen=True):
+    """A message in a file: how its items are checked, and how much of it may be read whole."""
+
+    file: BinaryIO
+    check: Callable[[Any], list[Problem]]
+    mend: Mend | None
+    read_whole: Callable[[], Any]
+    """The body element of the message; raises what ``parse`` raises."""
+
+
+class Upload(NamedTuple):
+    """A list that was read to its end."""
+
+    head: Message
+    """The message with an empty list."""
+    items: Spool
+    refused: list[Refusal]
+    refused_in_all: int
+    mended: list[str]
+
+
+def read_head(file: BinaryIO, charset: str | None) -> Envelope | None:
+    """Version, headers, and the message element without what is in it.
+
+    None: the message has to be read whole. Raises BrokenXml.
+    """
+    file.seek(0)
+    if (charset or "utf-8").lower() not in ("utf-8", "utf8") or not streamable(file.read(1024)):
+        return None
+    gate = XmlGate(file)
+    gate.seek(0)
+    parser = etree.XMLPullParser(
+        ("start",), resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True
+    )
+    seen = 0
+    try:
+        while seen < _PROLOGUE and (chunk := gate.read(_PIECE)):
+            seen += len(chunk)
+            parser.feed(chunk)
+            element: Any
+            for _, element in parser.read_events():
+                around = [local(each.tag) for each in element.iterancestors()]
+                if around == ["Body", "Envelope"]:
+                    return _head(element)
+    except etree.XMLSyntaxError as error:
+        raise BrokenXml("syntax", str(error.msg)[:200]) from None
+    return None
+
+
+def _head(element: Any) -> Envelope | None:
+    """The envelope around a message element, as far as it is regular."""
+    body = element.getparent()
+    root = body.getparent()
+    space, _, _ = root.tag.rpartition("}")
+    try:
+        version = Version(space[1:])
+    except ValueError:
+        return None
+    parts = [each.tag for each in root]
+    header, whole = (f"{{{version.value}}}{name}" for name in ("Header", "Body"))
+    if parts not in ([whole], [header, whole]):
+        return None
+    blocks = tuple(map(deepcopy, root[0])) if len(parts) == 2 else ()
+    return Envelope(version, blocks, etree.Element(element.tag, nsmap=element.nsmap))
+
+
+def whole(file: BinaryIO, limits: Limits, charset: str | None) -> Any:
+    """The root of the message, read in one piece. Raises what ``parse`` raises."""
+    size = file.seek(0, 2)
+    if size > limits.bytes:
+        reason = f"{size} bytes, allowed are {limits.bytes} for what is not one plain list"
+        raise OverLimit("bytes", reason)
+    file.seek(0)
+    return parse(file.read(), limits, charset)
+
+
+def digest(file: BinaryIO) -> bytes:
+    """The SHA-256 of the message."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type] # a plain file
+
+
+def read(record: Record, message: Long) -> Upload:
+    """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
+    items = XmlItems(record, XmlGate(message.file), message.check, message.mend)  # type: ignore[arg-type] # reads and seeks
+    spool = Spool(items.kind.cls)
+    refused: list[Refusal] = []
+    mended: list[str] = []
+    count, good = 0, list[Any]()
+    try:
+        for item in items:
+            if item.problems:
+                count += 1
+                if len(refused) < NAMED:
+                    element = deepcopy(item.element)
+                    refused.append(Refusal(element, item.problems, valid=not item.invalid))
+            else:
+                good.append(item.value)
+                mended += item.deviations[: NAMED - len(mended)]
+            if len(good) >= _AT_ONCE:
+                spool.extend(good)
+                good.clear()
+        envelope.read(items.root)
+    except BaseException:
+        spool.close()
+        raise
+    spool.extend(good)
+    return Upload(items.head, spool, refused, count, mended)

@@ -1,0 +1,293 @@
+"""The store: opens the database, brings its tables up to date, gives transactions.
+
+Everything here blocks, but ``look`` and ``begin_now`` on SQLite; callers in the reactor's thread
+run it with ``deferToThread``.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from gateway.errors import StoreUnavailable
+from gateway.store import migrations
+from gateway.store.cdrs import Cdrs
+from gateway.store.engine import Contended, errors_of_the_store, open_engine, patient
+from gateway.store.ids import IdMap
+from gateway.store.ledger import Ledger
+from gateway.store.names import Names
+from gateway.store.objects import Objects
+from gateway.store.outbox import Outbox
+from gateway.store.parties import Parties
+from gateway.store.prepared import Prepared
+from gateway.store.tables import meta
+from gateway.store.turns import Turns
+from gateway.store.tx import Clock, Tx
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""How often ``run`` does work that another transaction got in the way of."""
+
+
+_BEGIN, _BEGIN_WRITING = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
+_COMMIT, _ROLLBACK = Prepared(text("COMMIT")), Prepared(text("ROLLBACK"))
+
+
+class Transaction(Tx):
+    """One transaction and the parts of the store within it."""
+
+    def __init__(self, connection: Connection, clock: Clock, secret: bytes) -> None:
+        super().__init__(connection, clock, secret)
+        self.objects = Objects(self)
+        self.cdrs = Cdrs(self, self.objects)
+        self.ids = IdMap(self)
+        self.ledger = Ledger(self)
+        self.outbox = Outbox(self)
+        self.parties = Parties(self)
+
+
+class Begun:
+    """A writing transaction that one thread has begun and another one may end, once.
+
+    Until then nobody else writes.
+    """
+
+    def __init__(self, tx: Transaction, ended: Callable[[bool], None]) -> None:
+        self._tx, self._ended = tx, ended
+
+    def do(self, work: Callable[[Transaction], T]) -> T:
+        """Do work in it; undoes everything when that raises."""
+        try:
+            with errors_of_the_store():
+                result = work(self._tx)
+                self._tx.ledger.flush()
+                return result
+        except BaseException:
+            with suppress(SQLAlchemyError):  # a connection that cannot is given up
+                self._end(_ROLLBACK)
+            raise
+
+    def commit(self) -> None:
+        """Bring it to the disk. Blocks; raises StoreUnavailable."""
+        with errors_of_the_store():
+            self._end(_COMMIT)
+
+    def _end(self, statement: Prepared) -> None:
+        fine = False
+        try:
+            statement.run(self._tx.connection, [{}])
+            fine = True
+        finally:
+            self._ended(fine)
+
+
+class Store:
+    """A database. Opening it creates or upgrades its tables.
+
+    ``wait``: seconds to wait for a lock or a connection. Raises ConfigError for an address it does
+    not know, StoreUnavailable when the database cannot be used, here and in every transaction.
+    """
+
+    def __init__(self, address: str, clock: Clock, *, wait: float = 10.0) -> None:
+        self._engine = open_engine(address, wait)
+        self._clock = clock
+        self._wait = wait
+        # SQLite's own waiting for its one writer is a poll with growing pauses; this is a queue
+        self._writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None
+        self._turns = Turns(Path(self._engine.url.database or "")) if self._writer else None
+        self._names = self._turns or Names(self._engine)
+        self._looking = threading.Lock()
+        self._kept: Connection | None = None
+        self._writing: Connection | None = None
+        self._queue = 0
+        """How many wait to write."""
+        self._secret = b""
+        with self.begin() as tx, patient(tx.connection):
+            migrations.upgrade(tx)
+            self._secret = _secret(tx)
+
+    def __repr__(self) -> str:
+        return f"Store({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether writing transactions run one after the other, and none ever waits in one."""
+        return self._writer is not None
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """A transaction that may write; kept when the block ends, undone when it raises."""
+        with self._my_turn(), self._transaction(reading=False) as tx:
+            yield tx
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """While this is the one that writes, where only one can."""
+        if self._writer is None or self._turns is None:
+            yield
+            return
+        until = time.monotonic() + self._wait
+        self._queue += 1
+        try:
+            mine = self._writer.acquire(timeout=self._wait)
+        finally:
+            self._queue -= 1
+        if not mine:
+            raise StoreUnavailable("database: another transaction holds it too long")
+        try:
+            if not self._turns.begin(until - time.monotonic()):
+                raise StoreUnavailable("database: another process holds it too long")
+            try:
+                yield
+            finally:
+                self._turns.end()
+        finally:
+            self._writer.release()
+
+    def begin_now(self) -> Begun | None:
+        """A transaction that may write, without waiting for anybody: None where that cannot be.
+
+        So that what it does costs no thread; only its commit, which waits for the disk, wants one.
+        """
+        if self._writer is None or self._turns is None:
+            return None
+        if self._queue or not self._writer.acquire(blocking=False):
+            return None
+        held, begun = False, False
+        try:
+            held = self._turns.begin(0)
+            begun = held and self._begin_writing()
+        finally:
+            if not begun:
+                if held:
+                    self._turns.end()
+                self._writer.release()
+        if not begun or self._writing is None:
+            return None
+        return Begun(Transaction(self._writing, self._clock, self._secret), self._written)
+
+    def _begin_writing(self) -> bool:
+        """Over a connection that is kept for this and never waits; False: somebody else writes."""
+        try:
+            if self._writing is None:
+                self._writing = self._engine.connect().execution_options(kept=True, writing=True)
+                self._writing.begin()
+            _BEGIN_WRITING.run(self._writing, [{}])
+        except SQLAlchemyError:
+            self._drop_writing()
+            return False
+        return True
+
+    def _written(self, fine: bool) -> None:
+        """A transaction of ``begin_now`` has ended."""
+        assert self._writer is not None
+        assert self._turns is not None
+        if not fine:
+            self._drop_writing()
+        self._turns.end()
+        self._writer.release()
+
+    def _drop_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.invalidate()
+        self._writing = None
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that sees one state of the store throughout and holds up no writer."""
+        with self._transaction(reading=True) as tx:
+            yield tx
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """As ``read``, for a small look-up. With SQLite it takes no more than a few microseconds:
+        these go one after the other over a connection that is kept for them."""
+        if self._writer is None:
+            with self.read() as tx:
+                yield tx
+            return
+        with errors_of_the_store(), self._looking:
+            if self._kept is None:
+                self._kept = self._engine.connect().execution_options(kept=True)
+                self._kept.begin()
+            connection = self._kept
+            try:
+                _BEGIN.run(connection, [{}])
+                try:
+                    yield Transaction(connection, self._clock, self._secret)
+                finally:
+                    _COMMIT.run(connection, [{}])
+            except DBAPIError:
+                self._kept = None
+                connection.invalidate()
+                raise
+
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """Do work in a writing transaction, again from the start if another got in its way."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                with self.begin() as tx:
+                    return work(tx)
+            except Contended:
+                continue
+        with self.begin() as tx:
+            return work(tx)
+
+    def take(self, name: str) -> bool:
+        """Hold a name until ``give``; False while another process on this store does.
+
+        The threads of one process do not keep each other out.
+        """
+        return self._names.take(name)
+
+    def give(self, name: str) -> None:
+        """Hold a name no longer."""
+        self._names.give(name)
+
+    def learn(self) -> None:
+        """Let the database look at how much there is now; for large changes.
+
+        PostgreSQL plans for empty tables until it has looked, and does so by itself only after a
+        minute: until then a list of ids is searched by going through all that there is.
+        """
+        if self._writer is None:
+            with self.begin() as tx, patient(tx.connection):
+                tx.connection.exec_driver_sql("ANALYZE objects, object_keys, deliveries")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._names.close()
+        for kept in (self._kept, self._writing):
+            if kept is not None:
+                kept.close()
+        self._kept = self._writing = None
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, reading: bool) -> Iterator[Transaction]:
+        with errors_of_the_store(), self._engine.connect() as connection:
+            if reading:
+                connection.execution_options(reading=True)
+                if self._writer is None:
+                    connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+            with connection.begin():
+                tx = Transaction(connection, self._clock, self._secret)
+                yield tx
+                tx.ledger.flush()
+
+
+def _secret(tx: Transaction) -> bytes:
+    """The key of all keyed hashes, made when the store is first opened."""
+    fresh = {"name": "secret", "value": secrets.token_bytes(32)}
+    tx.execute(tx.insert(meta).on_conflict_do_nothing(), [fresh])
+    found: bytes = tx.execute(select(meta.c.value).where(meta.c.name == "secret")).scalar_one()
+    return found

@@ -1,0 +1,163 @@
+"""Lists in XML, item by item: what is cut out of the text is what an XML parser reads there."""
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from gateway import registry
+from gateway.demo.data import ochp_charge_point, ochp_evses
+from gateway.errors import GatewayError, Malformed
+from gateway.mapping import interpret, regular
+from gateway.mapping.stream import Item, NotStreamed, list_of
+from gateway.mapping.xml_items import XmlItems
+from gateway.schema import schema_for
+
+NS = "http://ochp.eu/1.4"
+ITEM = "chargePointInfoArray"
+RECORD = registry.adapter_for("ochp-1.4").operations["SetChargepointList"].request.record
+POINTS = [ochp_charge_point(each) for each in ochp_evses("AT", "FST", 4, 7)]
+
+
+def message(inside: str, name: str = "SetChargePointListRequest") -> bytes:
+    return f'<{name} xmlns="{NS}">{inside}</{name}>'.encode()
+
+
+def streamed(data: bytes, source: Any = None) -> list[Item]:
+    return list(XmlItems(RECORD, source or io.BytesIO(data), schema_for("ochp", "1.4").check))
+
+
+def in_one_piece(data: bytes) -> Any:
+    """The plain reading of the whole, by elements."""
+    parser = etree.XMLParser(resolve_entities=False, remove_comments=True)
+    root = etree.fromstring(data, parser)
+    assert not schema_for("ochp", "1.4").check(root)
+    return interpret.read(RECORD, root).locations
+
+
+class Slow(io.BytesIO):
+    """A stream that comes in small pieces."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(701)
+
+
+# What partners write, and what nobody should: all of it valid.
+ODD = (
+    lambda text: text,
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text.replace("><", ">\n\t <"),
+    lambda text: text.replace("AT*", "A&#84;*"),
+    lambda text: text.replace('lat="', "lat='").replace('" lon="', "' lon='").replace('"/>', "'/>"),
+    lambda text: text.replace("<city>", "<city><![CDATA[").replace("</city>", "]]></city>"),
+    lambda text: text.replace("<city>", f"<!-- </{ITEM}> --><city>"),
+    lambda text: f"<!-- {text} -->{text}",
+    lambda text: f"{text}<!-- </{ITEM}>",
+    lambda text: text.replace(f"<{ITEM}>", f'<{ITEM} xmlns:x="urn:x">'),
+    lambda text: text.replace(f"<{ITEM}>", f'<{ITEM} xmlns="{NS}">'),
+    lambda text: text.replace("<", "<p:").replace("<p:/", "</p:").replace(
+        f"<p:{ITEM}>", f'<p:{ITEM} xmlns:p="{NS}">'
+    ),
+    lambda text: text.replace(f"</{ITEM}>", f"</{ITEM} >"),
+    lambda text: text.replace("<city>", "<city><![CDATA[<!-- ]]>").replace("</city>", "--></city>"),
+)  # fmt: skip
+CLOSING = " -->"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(POINTS), st.integers(0, len(ODD) - 1)), min_size=1, max_size=8
+    )
+)
+@example([(POINTS[0], 0), (POINTS[1], 8), (POINTS[2], 0), (POINTS[3], 0)])
+@example([(POINTS[0], 8), (POINTS[1], 5), (POINTS[2], 13), (POINTS[3], 0)])
+@settings(deadline=None)
+def test_items_are_those_of_the_whole_message(chosen: list[tuple[str, int]]) -> None:
+    """However items are written, and wherever the stream is cut: the same objects in order."""
+    text, inside = "", False
+    for point, odd in chosen:
+        if not inside:
+            text += ODD[odd](point)
+            inside = odd == 8
+        else:
+            text += point.replace("--", "") + CLOSING
+            inside = False
+    data = message(text + CLOSING * inside)
+    expected = list(in_one_piece(data))
+
+    for source in (io.BytesIO(data), Slow(data)):
+        items = streamed(data, source)
+        assert [item.value for item in items] == expected
+        assert [item.number for item in items] == list(range(len(expected)))
+
+
+def test_a_prefix_of_the_whole_message_is_regular_too() -> None:
+    """Many tool-kits write every element with a prefix."""
+    text = "".join(POINTS).replace("<", "<p:").replace("<p:/", "</p:")
+    data = f'<p:SetChargePointListRequest xmlns:p="{NS}">{text}</p:SetChargePointListRequest>'
+
+    assert [item.value for item in streamed(data.encode())] == list(in_one_piece(data.encode()))
+    pattern = regular.element(list_of(RECORD)[1], ITEM).pattern
+    found = pattern.match(text)
+    assert found is not None
+    assert found[1] == "p:"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        f"<x xmlns='urn:x'><{ITEM}>a</{ITEM}></x>",
+        "<x/>",
+        f"<?x </{ITEM}>",
+        "mislaid",
+        f"<![CDATA[ </{ITEM}>",
+        "<!-- ",
+        "]]>",
+        "\x01",
+        "&x;",
+    ],
+)
+@pytest.mark.parametrize("end", ["", " ?>", "]]>", "-->"])
+def test_what_is_no_list_of_items_is_refused(between: str, end: str) -> None:
+    """What stands between items is never taken for blanks, nor items in it for items."""
+    data = message(POINTS[0] + between + POINTS[1] + end + POINTS[2])
+    if between == "<!-- " and end == "-->":
+        assert len(streamed(data)) == 2
+        return
+
+    with pytest.raises((GatewayError, NotStreamed)):
+        streamed(data)
+    with pytest.raises((GatewayError, NotStreamed)):
+        streamed(data, Slow(data))
+
+
+def test_the_place_of_a_fault_is_that_in_the_whole_text() -> None:
+    """Items that were cut out do not change the numbers of lines."""
+    lines = "".join(POINTS).count("\n")
+    data = message("".join(POINTS) + "\n\n<broken")
+
+    with pytest.raises(Malformed, match=f"line {lines + 3}"):
+        streamed(data)
+
+
+def test_a_faulty_item_is_found_among_regular_ones() -> None:
+    """A regular item that breaks the schema is refused for itself."""
+    bad = POINTS[1].replace("<country>AUT", "<country>Austria")
+    items = streamed(message(POINTS[0] + bad + POINTS[2]))
+
+    assert [bool(item.problems) for item in items] == [False, True, False]
+    assert str(items[1].problems[0]).startswith(f"SetChargePointListRequest/{ITEM}[2]/")
+    assert [items[0].value, items[2].value] == [
+        streamed(message(point))[0].value for point in (POINTS[0], POINTS[2])
+    ]
+
+
+def test_what_takes_the_place_of_items_does_not_add_up() -> None:
+    """libxml2 has no text of over ten megabytes; a list may leave more blanks than that behind."""
+    data = message((POINTS[0] + "\n" * 64_000) * 200)
+
+    assert len(data) > 12_000_000
+    assert len(streamed(data)) == 200

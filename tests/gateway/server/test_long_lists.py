@@ -1,0 +1,310 @@
+"""Lists that are too long to be held: taken in parts, with the effect of one message, or with none.
+
+The listener puts what is over ``SPOOL`` bytes into a file, so that lists of a few hundred records
+go the way of those of a million.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_twisted
+from lxml import etree
+from sqlalchemy import select
+from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred
+
+from gateway.client import HttpClient, Limits, Timeouts
+from gateway.demo import data
+from gateway.demo.ochp import check, text, unwrapped, wrapped
+from gateway.http import HttpCall
+from gateway.routing import long_lists
+from gateway.routing.work import SLICE
+from gateway.store.tables import messages
+from tests.support.gate import Gate
+
+SPOOL = 20_000
+ALPEN = "secret-of-alpenstrom"
+SET, UPDATE = "SetChargePointListRequest", "UpdateChargePointListRequest"
+MANY = int(os.environ.get("ROAMGATE_LONG_LIST", "5000"))
+"""Records of the list whose memory is looked at; 1000000 takes half an hour."""
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Any:
+    """A gateway that puts longer bodies into files."""
+    gate = Gate(tmp_path)
+
+    async def begin() -> None:
+        await gate.start()
+        await gate.app.deliveries.stop()
+        server = gate.app._public
+        server.limits = msgspec.structs.replace(server.limits, spool=SPOOL)
+
+    pytest_twisted.blockon(ensureDeferred(begin()))
+    yield gate
+    pytest_twisted.blockon(ensureDeferred(gate.close()))
+
+
+def points(count: int, party: str = "ALP") -> list[str]:
+    """Charge points, two to a site."""
+    return [data.ochp_charge_point(evse) for evse in data.ochp_evses("AT", party, count, seed=5)]
+
+
+async def listed(gate: Gate) -> dict[str, Any]:
+    """What a home-CSP is shown, by EVSE id."""
+    body = await gate.fahr.call("GetChargePointListRequest")
+    return {text(item, "evseId"): item for item in body.iter("{*}chargePointInfoArray")}
+
+
+def status(item: Any) -> str:
+    return text(item, "status/ChargePointStatusType")
+
+
+async def sent(gate: Gate, body: bytes) -> tuple[int, Any]:
+    """Post an envelope; status and body element of the answer."""
+    headers = {"content-type": "text/xml; charset=utf-8", "soapaction": '""'}
+    call = HttpCall(method="POST", url=gate.soap, headers=headers, body=body)
+    answer = await gate.client.fetch(call)
+    return answer.status, unwrapped(answer.body)
+
+
+def envelope(root: str, inner: str, password: str = ALPEN) -> bytes:
+    found = wrapped(root, inner, "alpenstrom", password)
+    assert len(found) > SPOOL
+    return found
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_long_list_does_what_a_short_one_does(gate: Gate) -> None:
+    """New records are there as they were sent; what a full list does not have any more is closed,
+    also a part of a site, and wherever the records of a site stand."""
+    items = points(250)
+    answer = await gate.alpen.call(SET, "".join(items[::2] + items[1::2]))
+    assert text(answer, "result/resultCode/resultCode") == "ok"
+
+    there = await listed(gate)
+    assert len(there) == 250
+    assert {status(item) for item in there.values()} == {"Operative"}
+    one = etree.fromstring(
+        items[7]
+        .replace("<chargePointInfoArray>", "<a xmlns='http://ochp.eu/1.4'>")
+        .replace("</chargePointInfoArray>", "</a>")
+    )
+    assert [e.text for e in one.iter()] == [e.text for e in there[text(one, "evseId")].iter()]
+
+    await gate.alpen.said_ok(SET, "".join(items[3:]))
+    left = {id for id, item in (await listed(gate)).items() if status(item) == "Closed"}
+    assert left == {f"AT*ALP*E{number:05}*1" for number in range(3)}
+
+    await gate.alpen.said_ok(UPDATE, "".join(items[:200]))
+    assert {status(item) for item in (await listed(gate)).values()} == {"Operative"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_long_list_is_shown_whole(gate: Gate) -> None:
+    """More sites than are read at once: each record once, in their order, a valid answer."""
+    items = points(2 * SLICE + 50)
+    await gate.alpen.said_ok(SET, "".join(items))
+
+    body = await gate.fahr.call("GetChargePointListRequest")
+
+    shown = [text(item, "evseId") for item in body.iter("{*}chargePointInfoArray")]
+    assert shown == [f"AT*ALP*E{number:05}*1" for number in range(len(items))]
+    since = "<lastUpdate><DateTime>2001-01-01T00:00:00Z</DateTime></lastUpdate>"
+    changed = await gate.fahr.call("GetChargePointListUpdatesRequest", since)
+    assert len(list(changed.iter("{*}chargePointInfoArray"))) == len(items)
+    later = since.replace("2001", "2099")
+    nothing = await gate.fahr.call("GetChargePointListUpdatesRequest", later)
+    assert list(nothing.iter("{*}chargePointInfoArray")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_same_long_list_has_no_second_effect(gate: Gate) -> None:
+    """Nothing is stored anew, and nothing owed to anybody."""
+    body = "".join(points(150))
+    await gate.alpen.said_ok(SET, body)
+    before = gate.dump()
+    await gate.alpen.said_ok(SET, body)
+    assert gate.dump() == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_stands_in_the_ledger_once_with_its_hash(gate: Gate) -> None:
+    """One entry, how the whole of it ended, and the hash of its bytes."""
+    foreign = points(1, "XXX")
+    answer = await gate.alpen.call(UPDATE, "".join([*points(120), *foreign]))
+    assert text(answer, "result/resultCode/resultCode") == "partly"
+    assert "AT*XXX" in text(answer, "result/resultDescription")
+    assert text(answer, "refusedChargePointInfo/evseId") == "AT*XXX*E00000*1"
+    await gate.app.exchange.journal.flush()
+    with gate.app.store.read() as tx:
+        rows = tx.execute(select(messages.c.id).where(messages.c.wire == "UpdateChargePointList"))
+        (row,) = rows.all()
+        entry = tx.ledger.get(row.id)
+    assert (entry.outcome, entry.request, entry.canonical) == ("partly", None, None)
+    assert len(entry.request_hash) == 32
+
+
+def _cut(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
+def _second_body(body: bytes) -> bytes:
+    return body.replace(b"</s:Body>", b"</s:Body><s:Body/>")
+
+
+def _text_between(body: bytes) -> bytes:
+    return body.replace(b"</chargePointInfoArray><", b"</chargePointInfoArray>mislaid<", 150)
+
+
+def _doctype(body: bytes) -> bytes:
+    return body.replace(b"</chargePointInfoArray><", b"</chargePointInfoArray><!DOCTYPE x><", 150)
+
+
+def _instruction(body: bytes) -> bytes:
+    return body.replace(b"</chargePointInfoArray><", b"</chargePointInfoArray><?php x?><", 150)
+
+
+def _second_list(body: bytes) -> bytes:
+    return body.replace(b"</SetCharge", b"<other/></SetCharge")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_cut, _second_body, _text_between, _doctype, _instruction, _second_list],
+    ids=lambda each: each.__name__.strip("_"),
+)
+@pytest_twisted.ensureDeferred
+async def test_what_is_spoiled_anywhere_changes_nothing(gate: Gate, spoil: Any) -> None:
+    """Also if all but the last record of a full list was good."""
+    items = points(160)
+    await gate.alpen.said_ok(SET, "".join(items))
+    before = gate.dump()
+    good = envelope(SET, "".join(items[10:]))
+    bad = spoil(good)
+    assert bad != good
+
+    code, answer = await sent(gate, bad)
+
+    if etree.QName(answer).localname == "Fault":
+        assert code == 500
+        assert "Client" in answer.findtext("faultcode")
+    else:
+        assert text(answer, "result/resultCode/resultCode") == "format"
+    assert gate.dump() == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_item_that_breaks_the_contract_is_refused_alone(gate: Gate) -> None:
+    """The others are taken; what is not on the list is left, as nobody knows what the item was."""
+    items = points(160)
+    await gate.alpen.said_ok(SET, "".join(items[:10]))
+    rest = items[10:]
+    rest[-1] = rest[-1].replace("<country>AUT</country>", "<country>AUSTRIA</country>")
+
+    _, answer = await sent(gate, envelope(SET, "".join(rest)))
+
+    check(answer)
+    assert text(answer, "result/resultCode/resultCode") == "partly"
+    assert "chargePointInfoArray[150]" in text(answer, "result/resultDescription")
+    assert len(await listed(gate)) == 159
+
+    everything_wrong = "".join(items).replace("<country>AUT</country>", "<country/>")
+    before = gate.dump()
+    _, answer = await sent(gate, envelope(SET, everything_wrong))
+    check(answer)
+    assert text(answer, "result/resultCode/resultCode") == "format"
+    assert gate.dump() == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_wrong_password_is_found_before_the_list_is_read(gate: Gate) -> None:
+    body = envelope(SET, "".join(points(100)), password="wrong")
+    before = gate.dump()
+    code, answer = await sent(gate, body.replace(b"country>", b"cuontry>"))
+    assert (code, etree.QName(answer).localname) == (500, "Fault")
+    assert "FailedAuthentication" in answer.findtext("faultcode")
+    assert gate.dump() == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_record_that_cannot_be_read_comes_back_and_nothing_is_closed(gate: Gate) -> None:
+    """A full list with one is no full list: the others are taken, the rest stays as it was."""
+    items = points(130)
+    await gate.alpen.said_ok(SET, "".join(items))
+    spoiled = items[5:]
+    spoiled[77] = spoiled[77].replace("2026-06-15T08:00:00Z", "2026-02-30T08:00:00Z")
+    answer = await gate.alpen.call(SET, "".join(spoiled))
+    assert text(answer, "result/resultCode/resultCode") == "partly"
+    assert text(answer, "refusedChargePointInfo/evseId") == "AT*ALP*E00082*1"
+    assert {status(item) for item in (await listed(gate)).values()} == {"Operative"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_deviations_are_mended_record_by_record(gate: Gate) -> None:
+    """A lenient party's long list is read as its short one is."""
+    evses = data.ochp_evses("DE", "NOR", 120, seed=5)
+    items = [data.ochp_charge_point(evse) for evse in evses]
+    items[50] = items[50].replace("openingTimes>", "operatingTimes>")
+    await gate.nord.said_ok(SET, "".join(items))
+    assert len(await listed(gate)) == 120
+
+
+@pytest_twisted.ensureDeferred
+async def test_tokens_that_a_long_list_has_no_more_are_withdrawn(gate: Gate) -> None:
+    """The same for the roaming list."""
+    name, root = "roamingAuthorisationInfoArray", "SetRoamingAuthorisationListRequest"
+    cards = [data.ochp_token("DE", "FST", number, name) for number in range(230)]
+    await gate.fahr.said_ok(root, "".join(cards))
+    await gate.fahr.said_ok(root, "".join(cards[2:]))
+    body = await gate.alpen.call("GetRoamingAuthorisationListRequest")
+    expired = {
+        text(item, "EmtId/instance")
+        for item in body.iter(f"{{*}}{name}")
+        if text(item, "expiryDate/DateTime").startswith("1970")
+    }
+    assert expired == {data.ochp_uid(0), data.ochp_uid(1)}
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatch: Any) -> None:
+    """Transactions are counted, not seconds."""
+    store, counts = gate.app.store, list[int]()
+    run = store.run
+    monkeypatch.setattr(store, "run", lambda work: (counts.append(1), run(work))[1])
+    taken = []
+    for count in (100, 200, 400):
+        counts.clear()
+        await gate.alpen.said_ok(UPDATE, "".join(points(count)))
+        taken.append(len(counts))
+    parts = [count / long_lists.PART for count in (100, 200, 400)]
+    assert all(part <= done <= part + 3 for part, done in zip(parts, taken, strict=True)), taken
+
+
+@pytest_twisted.ensureDeferred
+async def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
+    """The peak of the whole process, for a list that would take many times as much as objects."""
+    gate = Gate(tmp_path)
+    gate.client = HttpClient(reactor, Timeouts(total=3600), Limits(body=2**31))
+    for caller in (gate.alpen, gate.fahr):
+        caller._fetch = gate.client.fetch
+    process = gate.spawn()
+
+    def peak() -> int:
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) // 1024
+        raise AssertionError("no such process")
+
+    try:
+        await gate.ready()
+        await gate.alpen.said_ok(SET, "".join(points(1000)))
+        before = peak()
+        await gate.alpen.said_ok(SET, "".join(points(MANY)))
+        assert len(await listed(gate)) == MANY
+        assert peak() < before + 24
+    finally:
+        await gate.close()

@@ -1,0 +1,420 @@
+"""What is committed survives, what is claimed is claimed once, what fails says so."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+import gateway
+from gateway.errors import ConfigError, StoreUnavailable
+from gateway.store import Filter, Item, Parcel, Store
+from tests.crash.between import Cable
+from tests.gateway.store.conftest import DATABASES, SERVER
+
+OWNER = "DE*ACM"
+ROUNDS = 36
+
+
+class Nursery:
+    """The program beside this file, and what its processes say."""
+
+    def __init__(self) -> None:
+        program = Path(__file__).with_name("nursery.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(gateway.__file__).parents[1])},
+        )
+
+    def start(self, *words: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(words) + "\n")
+        self._process.stdin.flush()
+
+    def line(self) -> list[str]:
+        """The next line said: process id and words."""
+        assert self._process.stdout is not None
+        words = self._process.stdout.readline().split()
+        assert words, "the nursery has ended"
+        return words
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    found = Nursery()
+    yield found
+    found.end()
+
+
+def test_a_killed_process_leaves_every_committed_row(
+    nursery: Nursery, address: str, opened: Callable[..., Store]
+) -> None:
+    """And nothing of the transaction it was in."""
+    chance = random.Random(address.split(":")[0])
+    kept: set[str] = set()
+    in_the_middle = 0
+    for number in range(ROUNDS):
+        nursery.start("write", address, f"r{number}")
+        said = [nursery.line() for _ in range(chance.randrange(2, 9))]
+        time.sleep(chance.uniform(0, 0.005))
+        os.kill(int(said[0][0]), signal.SIGKILL)
+        # the next process says something only after the last words of this one
+        nursery.start("hello")
+        while (words := nursery.line())[1] != "hello":
+            said.append(words)
+        kept |= {name for _, what, name in said if what == "kept"}
+        in_the_middle += said[-1][1] == "begun"
+    assert len(kept) >= ROUNDS
+    assert in_the_middle > 0
+
+    with opened().read() as tx:
+        stored = {row.id for row in tx.objects.each("location")}
+        cdrs = {row.id for row in tx.objects.each("cdr")}
+        entries = {row.entry.id for row in tx.ledger.find(limit=1_000_000)}
+        owed = {row.object_key for row in tx.outbox.find("pending", limit=1_000_000)}
+    assert kept <= stored
+    assert stored == cdrs == entries == owed
+    assert len(stored) <= len(kept) + ROUNDS  # committed, and killed before it could say so
+
+
+def test_two_processes_never_claim_the_same(nursery: Nursery, address: str, store: Store) -> None:
+    for worker in ("one", "two"):
+        nursery.start("claim", address, worker)
+    assert [nursery.line()[1] for _ in range(2)] == ["ready", "ready"]
+    with store.begin() as tx:
+        tx.outbox.enqueue_many([Parcel("abc", "cdr", str(n), b"", "c") for n in range(300)])
+    claimed: dict[str, list[str]] = {}
+    ended = 0
+    while ended < 2:
+        pid, what, *rest = nursery.line()
+        ended += what == "end"
+        if what == "claimed":
+            claimed.setdefault(pid, []).append(rest[0])
+    everything = [id for ids in claimed.values() for id in ids]
+    assert len(everything) == len(set(everything)) == 300
+    assert len(claimed) == 2
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Results of work done by threads that start together."""
+    barrier = threading.Barrier(count)
+
+    def go(number: int) -> Any:
+        barrier.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(go, range(count)))
+
+
+def test_writers_at_once_make_one_id_pair(opened: Callable[..., Store]) -> None:
+    stores = [opened() for _ in range(6)]
+    for foreign in ("a", "b", "c", "d"):
+
+        def bind(number: int, foreign: str = foreign) -> str | None:
+            with stores[number].begin() as tx:
+                return tx.ids.canonical_for("acme", "evse", foreign, f"{foreign}{number}")
+
+        assert len(set(at_once(6, bind))) == 1
+
+
+def test_writers_at_once_do_not_share_an_id(opened: Callable[..., Store]) -> None:
+    """Six ids want the same canonical one: one gets it, the others their second choice."""
+    stores = [opened() for _ in range(6)]
+
+    def bind(number: int) -> str | None:
+        with stores[number].begin() as tx:
+            return tx.ids.canonical_for("acme", "evse", str(number), "wanted", f"other{number}")
+
+    found = at_once(6, bind)
+    assert len(set(found)) == 6
+    assert found.count("wanted") == 1
+
+
+def test_of_transitions_at_once_one_happens(opened: Callable[..., Store]) -> None:
+    stores = [opened() for _ in range(4)]
+    with stores[0].begin() as tx:
+        tx.cdrs.add(OWNER, {"1": Item(b"")}, "acme", by="acme")
+
+    def approve(number: int) -> bool:
+        with stores[number].begin() as tx:
+            return tx.cdrs.move(OWNER, "1", ["accepted"], "approved", by=str(number))
+
+    assert sorted(at_once(4, approve)) == [False, False, False, True]
+
+
+def test_puts_at_once_create_an_object_once(opened: Callable[..., Store]) -> None:
+    stores = [opened() for _ in range(4)]
+
+    def put(number: int) -> str:
+        with stores[number].begin() as tx:
+            return tx.objects.put("token", OWNER, "T", Item(b"same"), "abc")
+
+    assert sorted(at_once(4, put)) == ["new", "same", "same", "same"]
+
+
+def test_lines_fill_in_order_from_writers_at_once(opened: Callable[..., Store]) -> None:
+    """Exactly one of a line is ready, and the claims come in the order of the ids."""
+    stores = [opened() for _ in range(4)]
+
+    def enqueue(number: int) -> None:
+        for count in range(5):
+            with stores[number].begin() as tx:
+                tx.outbox.enqueue(Parcel("abc", "cdr", f"{number}.{count}", b"", "c", "line"))
+
+    at_once(4, enqueue)
+    order = []
+    with stores[0].begin() as tx:
+        while rows := tx.outbox.claim("w", 10, tx.now - tx.now.min.replace(tzinfo=tx.now.tzinfo)):
+            assert len(rows) == 1
+            order.append(rows[0].id)
+            tx.outbox.done(rows[0].id, "w")
+    assert len(order) == 20
+    assert order == sorted(order)
+
+
+def test_work_that_another_got_in_the_way_of_is_done_again(opened: Callable[..., Store]) -> None:
+    """Two transactions that need the same two owners in opposite order."""
+    stores = [opened(), opened()]
+    meet = threading.Barrier(2)
+
+    def work(number: int) -> Any:
+        owners = [OWNER, "NL*TNM"][:: 1 if number else -1]
+
+        def both(tx: Any) -> None:
+            tx.objects.put("token", owners[0], f"T{number}", Item(b""), "abc")
+            with suppress(threading.BrokenBarrierError):
+                meet.wait(1)  # SQLite lets only one of them come this far
+            tx.objects.put("token", owners[1], f"T{number}", Item(b""), "abc")
+
+        stores[number].run(both)
+
+    at_once(2, work)
+    with stores[0].read() as tx:
+        assert tx.objects.page("token", limit=0).total == 4
+
+
+def test_a_lock_held_too_long_is_told(opened: Callable[..., Store]) -> None:
+    """Whether another process holds it or another thread of this one."""
+    holder, other = opened(wait=0.2), opened(wait=0.2)
+
+    def put(store: Store) -> None:
+        with store.begin() as tx:
+            tx.objects.put("token", OWNER, "T", Item(b"2"), "abc")
+
+    with holder.begin() as tx, ThreadPoolExecutor(1) as pool:
+        tx.objects.put("token", OWNER, "T", Item(b"1"), "abc")
+        for store in (holder, other):
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailable, match=r"lock|another transaction"):
+                pool.submit(put, store).result()
+            assert 0.1 < time.monotonic() - started < 5
+    with holder.read() as tx:
+        stored = tx.objects.get("token", OWNER, "T")
+    assert stored is not None
+    assert stored.body == b"1"
+
+
+@pytest.fixture
+def cable() -> Iterator[tuple[asyncio.AbstractEventLoop, Cable]]:
+    """Between a store and PostgreSQL, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def mended() -> Cable:
+        return await Cable(SERVER, 5432).mend()
+
+    yield loop, asyncio.run_coroutine_threadsafe(mended(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+@pytest.mark.parametrize("address", DATABASES[1:], indirect=True)
+def test_a_server_that_takes_what_comes_and_never_answers(
+    address: str, clock: Any, cable: tuple[asyncio.AbstractEventLoop, Cable]
+) -> None:
+    """It is told within bounds, to those that wait behind the first at once, and comes back."""
+    loop, between = cable
+    parts = urlsplit(address)
+    there = parts._replace(netloc=f"postgres@{SERVER}:{between.port}")
+    store = Store(urlunsplit(there), clock, wait=1.0)
+
+    def look() -> bytes:
+        with store.read() as tx:
+            return tx.parties.value("", "") or b"fine"
+
+    try:
+        assert look() == b"fine"
+        loop.call_soon_threadsafe(between.freeze)
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            look()
+        first = time.monotonic() - started
+        with pytest.raises(StoreUnavailable):
+            look()
+        assert first < 6.0
+        assert time.monotonic() - started - first < 0.5
+        loop.call_soon_threadsafe(between.thaw)
+        end = time.monotonic() + 30
+        while True:
+            with suppress(StoreUnavailable):
+                assert look() == b"fine"
+                break
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("address", DATABASES[1:], indirect=True)
+def test_one_that_stands_still_in_a_transaction_keeps_nobody_out(
+    opened: Callable[..., Store],
+) -> None:
+    """The server takes its locks away; when it goes on, nothing of its work is kept."""
+    frozen, other = opened(wait=1.0), opened(wait=1.0)
+    held, thawed = threading.Event(), threading.Event()
+
+    def stands_still(tx: Any) -> None:
+        tx.parties.set_value("acme", "who", b"frozen")
+        tx.outbox.lock(["acme"])
+        held.set()
+        assert thawed.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(frozen.run, stands_still)
+        assert held.wait(10)
+        started = time.monotonic()
+        while True:
+            with suppress(StoreUnavailable), other.begin() as tx:
+                tx.outbox.lock(["acme"])
+                tx.parties.set_value("acme", "who", b"other")
+                break
+            assert time.monotonic() < started + 10
+        thawed.set()
+        with pytest.raises(StoreUnavailable):
+            asked.result(10)
+    with other.read() as tx:
+        assert tx.parties.value("acme", "who") == b"other"
+
+
+def test_a_full_disk_is_told_and_nothing_is_kept(tmp_path: Path, clock: Any) -> None:
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+
+    def fill(tx: Any) -> None:
+        pages = tx.connection.exec_driver_sql("PRAGMA page_count").scalar()
+        tx.connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 10}")
+        for number in range(100):
+            tx.objects.put("location", OWNER, str(number), Item(b"x" * 4096), "acme")
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        store.run(fill)
+    with store.read() as tx:
+        assert tx.objects.page("location", limit=1).total == 0
+    store.close()
+    again = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    with again.begin() as tx:
+        assert tx.objects.put("location", OWNER, "1", Item(b"x"), "acme") == "new"
+
+
+def test_a_database_that_is_none_is_told(tmp_path: Path, clock: Any) -> None:
+    (tmp_path / "text.db").write_text("this is no database " * 100)
+    (tmp_path / "folder").mkdir()
+    for address, said in (
+        (f"sqlite:///{tmp_path}/text.db", "not a database"),
+        (f"sqlite:///{tmp_path}/folder", "Is a directory"),
+        (f"sqlite:///{tmp_path}/text.db/below.db", "Not a directory|File exists"),
+        ("postgresql://postgres:hidden-password@127.0.0.1:1/x", "database: "),
+    ):
+        with pytest.raises(StoreUnavailable, match=said) as caught:
+            Store(address, clock, wait=2)
+        assert "hidden-password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["", "roamgate.db", "mysql://x/y", "sqlite://", "sqlite:///"])
+def test_an_address_of_no_kind_is_a_fault_of_the_configuration(address: str, clock: Any) -> None:
+    with pytest.raises(ConfigError):
+        Store(address, clock)
+
+
+def test_only_the_owner_may_read_the_file(tmp_path: Path, clock: Any) -> None:
+    """It and what stands beside it; the directory is made."""
+    store = Store(f"sqlite:///{tmp_path}/var/store.db", clock)
+    with store.begin() as tx:
+        tx.objects.put("token", OWNER, "T", Item(b""), "abc")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "var").iterdir()}
+    files = ("store.db", "store.db-wal", "store.db-shm", "store.db-turns")
+    assert modes == dict.fromkeys(files, 0o600)
+
+
+def test_commits_go_to_the_disk(store: Store) -> None:
+    with store.begin() as tx:
+        if tx.connection.dialect.name == "sqlite":
+            pragmas = ["journal_mode", "synchronous"]
+            found = [tx.connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in pragmas]
+            assert found == ["wal", 2]
+        else:
+            query = "SHOW synchronous_commit"
+            assert tx.connection.exec_driver_sql(query).scalar() == "on"
+
+
+def test_a_reader_cannot_write(store: Store) -> None:
+    with pytest.raises(Exception, match=r"read.?only"), store.read() as tx:
+        tx.objects.put("token", OWNER, "T", Item(b""), "abc")
+
+
+def test_a_page_and_its_count_are_of_one_moment(opened: Callable[..., Store]) -> None:
+    reader, writer = opened(), opened()
+    with reader.read() as tx:
+        assert tx.objects.page("token", Filter(), limit=10).total == 0
+        with writer.begin() as other:
+            other.objects.put("token", OWNER, "T", Item(b""), "abc")
+        assert tx.objects.page("token", Filter(), limit=10) == ([], 0)
+
+
+def test_a_store_shows_no_password(address: str, clock: Any) -> None:
+    with_password = address.replace("postgres@", "postgres:hidden-password@")
+    store = Store(with_password, clock)
+    assert "hidden-password" not in repr(store)
+    assert repr(store).startswith("Store('")
+    store.close()
+
+
+def test_a_store_that_is_opened_again_leaves_the_locks_of_the_first(
+    nursery: Nursery, address: str, opened: Callable[..., Store]
+) -> None:
+    """And another process that comes and goes takes nothing away from under it."""
+    first = opened()
+    for number in range(5):
+        opened().close()
+        nursery.start("write", address, f"r{number}")
+        said = [nursery.line() for _ in range(4)]
+        os.kill(int(said[0][0]), signal.SIGKILL)
+        nursery.start("hello")
+        while nursery.line()[1] != "hello":
+            pass
+        nursery.start("look", address)
+        assert nursery.line()[1] == "looked"
+        with first.begin() as tx:
+            tx.objects.put("token", OWNER, f"T{number}", Item(b""), "abc")
+    with opened().read() as tx:
+        assert len(list(tx.objects.each("token"))) == 5
+        assert len(list(tx.objects.each("location"))) >= 5
