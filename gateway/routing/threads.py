@@ -31,10 +31,12 @@ _log = Logger()
 
 
 class Threads:
-    """``reactor`` runs; ``stop`` waits a while for what the threads are doing."""
+    """``reactor`` runs; ``stop`` waits a while for what the threads are doing, and begins nothing
+    that was planned for later."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
+        self._stopped = False
         self._pools = {
             False: ThreadPool(1, READERS, "reading"),
             True: ThreadPool(1, WRITERS, "writing"),
@@ -51,6 +53,7 @@ class Threads:
         return [*self._pools.values(), self._committing]
 
     def stop(self) -> None:
+        self._stopped = True
         stopping = [Thread(target=pool.stop, daemon=True) for pool in self._every]
         for thread in stopping:
             thread.start()
@@ -90,7 +93,11 @@ class Threads:
         deferred.addErrback(lambda failure: _log.failure("unexpected", failure))
 
     def later(self, seconds: float, call: Callable[[], None]) -> Cancel:
-        return _Call(self._reactor.callLater(seconds, call))
+        return _Call(self._reactor.callLater(seconds, self._unless_stopped, call))
+
+    def _unless_stopped(self, call: Callable[[], None]) -> None:
+        if not self._stopped:
+            call()
 
 
 _Waiting = tuple[Any, "Deferred[Any]"]

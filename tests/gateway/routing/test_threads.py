@@ -53,6 +53,19 @@ async def test_who_answers_too_late_is_out_of_reach(threads: Threads) -> None:
     assert await threads.within(5, answer()) == 7
 
 
+async def test_what_was_planned_for_later_ends_with_it() -> None:
+    """A ledger that waits for its database would go on trying after the gateway has stopped."""
+    stopped, running, called = Threads(reactor), Threads(reactor), []
+    both: Deferred[None] = Deferred()
+    stopped.later(0, lambda: called.append("stopped"))
+    running.later(0, lambda: called.append("running"))
+    running.later(0.01, lambda: both.callback(None))
+    stopped.stop()
+    await both
+    running.stop()
+    assert called == ["running"]
+
+
 async def test_one_at_a_time_per_name(threads: Threads) -> None:
     order: list[str] = []
     gate: Deferred[None] = Deferred()
