@@ -233,10 +233,11 @@ def _scan_tags(body: bytes, limits: Limits) -> None:
     """Count what stands in one tag. Only what is long enough to hold too much is looked at."""
     if b"<!" in body:
         body = _NO_TAGS.sub(b"", body)
-    least = _SHORTEST * (min(limits.attributes, limits.namespaces) + 1)
+    fewest = min(limits.attributes, limits.namespaces)
+    least = _SHORTEST * (fewest + 1)
     for long in re.finditer(rb"<[^<]{%d}" % least, body):
         tag = _TAG.match(body, long.start())
-        if tag is None or len(tag[0]) < least:
+        if tag is None or len(tag[0]) < least or tag[0].count(b"=") <= fewest:
             continue
         declared = _some(_XMLNS, tag[0], limits.namespaces)
         if declared > limits.namespaces:
@@ -247,7 +248,7 @@ def _scan_tags(body: bytes, limits: Limits) -> None:
 
 def _some(what: re.Pattern[bytes], text: bytes, enough: int) -> int:
     """How often it is there; counting stops once that is more than enough."""
-    return sum(1 for _ in islice(what.finditer(text), enough + 1))
+    return len(list(islice(what.finditer(text), enough + 1)))
 
 
 _local = threading.local()  # parsers and XPath objects are locked while they work

@@ -18,8 +18,10 @@ from lxml.etree import _Element as Element
 from msgspec import Struct
 
 from gateway.errors import Malformed
-from gateway.security.parse import cut_out
+from gateway.security.parse import OverLimit, cut_out
 
+MOST_BLOCKS = 64
+"""Blocks in a header; what signs, addresses and names a sender are four."""
 _UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -87,8 +89,8 @@ class NotUnderstood(Malformed):
 def read(root: Element, *, whole: bool = False) -> Envelope:
     """Take an envelope apart: at most one Header, first; one Body with one child; nothing else.
 
-    Raises ``VersionMismatch`` or ``BrokenEnvelope``. The tree of ``root`` is used up, unless
-    ``whole`` keeps it together for the check of a signature; then ``cut_out`` follows.
+    Raises ``VersionMismatch``, ``BrokenEnvelope`` or ``OverLimit``. The tree of ``root`` is used
+    up, unless ``whole`` keeps it together until it is known who sends it; then ``cut_out`` follows.
     """
     space, _, local = str(root.tag).rpartition("}")
     if local != "Envelope":
@@ -110,6 +112,8 @@ def read(root: Element, *, whole: bool = False) -> Envelope:
     _refuse_text(body)
     headers: tuple[Element, ...] = ()
     if len(parts) == 2:
+        if len(root[0]) > MOST_BLOCKS:
+            raise OverLimit("header-blocks", f"more than {MOST_BLOCKS} header blocks")
         _refuse_text(root[0])
         headers = tuple(root[0])
     for block in headers:

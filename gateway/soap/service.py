@@ -271,7 +271,7 @@ class SoapService:
 
         def whole() -> Envelope:
             root = long.whole(file, self._limits, charset)
-            return envelope.read(root, whole=self._security is not None)
+            return envelope.read(root, whole=True)
 
         head = await run(IN_THREAD, long.read_head, file, charset)
         if head is None or head.body.tag not in self._lists or is_signed(head):
@@ -283,8 +283,7 @@ class SoapService:
         return bool(secured and secured.verifies)
 
     def _read(self, body: bytes, charset: str | None) -> Envelope:
-        whole = self._security is not None
-        return envelope.read(parse(body, self._limits, charset), whole=whole)
+        return envelope.read(parse(body, self._limits, charset), whole=True)
 
     async def _identified(
         self, request: Request, message: Envelope, call: SoapCall, *, final: bool = True
@@ -335,7 +334,7 @@ class SoapService:
             return (await secured.verified(message, self._limits, size, structure)).body
         if is_signed(message):
             call.deviations.append("a signature that nobody looked at")
-        return message.body if self._security is None else cut_out(message.body)
+        return cut_out(message.body)
 
     async def _answered(self, context: MethodContext, progress: Progress) -> Answer:
         """Check the body and have it answered; errors from here on may be answers themselves."""

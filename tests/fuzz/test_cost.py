@@ -1,12 +1,13 @@
 """A hostile message costs less than a valid one of its size: processor time, all the way through.
 
 The valid ones are a list of charge points and a site with as many EVSEs, from bytes to the answer;
-the hostile ones are made to be slow for one of the steps on the way. As measured when this was
-written, the worst costs a third of a valid one.
+the hostile ones are made to be slow for one of the steps on the way.
 """
 
+import gc
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import pytest_twisted
@@ -35,20 +36,40 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     pytest_twisted.blockon(ensureDeferred(gate.close()))
 
 
-async def cost(
-    gate: Gate, make: Callable[[int], Request], good: bytes = b"", times: int = 4
-) -> float:
-    """Processor time of the fastest of some; ``good``: what stands in the answers."""
+async def cost(gate: Gate, request: Request, good: bytes = b"") -> float:
+    """Processor time of one, in this thread; ``good``: what stands in its answer."""
     assert gate.app is not None
-    found = []
-    for number in range(times):
-        request = make(number)
-        begun = time.process_time()
-        response = await gate.app.router(request)
-        body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-        found.append(time.process_time() - begun)
-        assert good in body
-    return min(found)
+    begun = time.thread_time()
+    response = await gate.app.router(request)
+    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    spent = time.thread_time() - begun
+    assert good in body
+    return spent
+
+
+async def dearer(
+    gate: Gate, valid: Sequence[Request], good: bytes, hostile: dict[str, Request]
+) -> dict[str, float]:
+    """What costs more than a valid message of its size, and how much of it.
+
+    What else the machine does can only add to a cost, so the least of several is compared; a
+    hostile message gets more tries before it is called dear.
+    """
+    gc.disable()
+    try:
+        least = min([await cost(gate, each, good) for each in valid]) / len(valid[0].body)
+        found = {}
+        for name, request in hostile.items():
+            granted, used = least * len(request.body), math.inf
+            for _ in range(20):
+                used = min(used, await cost(gate, request))
+                if used <= granted:
+                    break
+            else:
+                found[name] = round(used / granted, 2)
+    finally:
+        gc.enable()
+    return found
 
 
 def soap(body: bytes) -> Request:
@@ -111,13 +132,8 @@ async def test_soap(gate: Gate) -> None:
     evses = list(data.ochp_evses("AT", "ALP", 40, seed=3))
     points = "".join(data.ochp_charge_point(evse) for evse in evses)
     valid = gate.signed("UpdateChargePointListRequest", points, "alpenstrom")
-    granted = await cost(gate, lambda number: soap(valid), b">ok<") * SIZE / len(valid)
-    over = {}
-    for name, body in HOSTILE.items():
-        used = await cost(gate, lambda number, body=body: soap(body))  # type: ignore[misc]
-        if used > granted * len(body) / SIZE:
-            over[name] = round(used / granted, 2)
-    assert not over, f"valid: {granted * 1000:.1f} ms for {SIZE} bytes"
+    hostile = {name: soap(body) for name, body in HOSTILE.items()}
+    assert not await dearer(gate, [soap(valid)] * 8, b">ok<", hostile)
 
 
 JSON = {
@@ -148,14 +164,6 @@ async def test_ocpi(gate: Gate) -> None:
     def put(body: bytes) -> Request:
         return Request(method="PUT", path=path, headers=headers, body=body)
 
-    def fresh(number: int) -> Request:
-        return put(write_json(site | {"name": f"name {number}"}))
-
-    valid = len(fresh(0).body)
-    granted = await cost(gate, fresh, b":1000") * SIZE / valid
-    over = {}
-    for name, body in JSON.items():
-        used = await cost(gate, lambda number, body=body: put(body))  # type: ignore[misc]
-        if used > granted * len(body) / SIZE:
-            over[name] = round(used / granted, 2)
-    assert not over, f"valid: {granted * 1000:.1f} ms for {SIZE} bytes ({valid})"
+    valid = [put(write_json(site | {"name": f"name {number}"})) for number in range(8)]
+    hostile = {name: put(body) for name, body in JSON.items()}
+    assert not await dearer(gate, valid, b":1000", hostile)

@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from gateway.errors import Malformed
-from gateway.security.parse import Limits, parse
+from gateway.security.parse import Limits, OverLimit, parse
 from gateway.soap import envelope
 from gateway.soap.envelope import BrokenEnvelope, Code, Version, VersionMismatch
 
@@ -72,6 +72,17 @@ def test_unknown_version():
     for text in (b'<Envelope xmlns="urn:x"><Body/></Envelope>', b"<Envelope/>"):
         with pytest.raises(VersionMismatch):
             envelope.read(parse(text, Limits()))
+
+
+def test_a_header_has_so_many_blocks():
+    """More than anybody needs would each be looked at before it is known who sends them."""
+    block = '<h:a xmlns:h="urn:h"/>'
+    body = "<s:Body><a/></s:Body>"
+    most = read(f"<s:Header>{block * envelope.MOST_BLOCKS}</s:Header>{body}")
+    assert len(most.headers) == envelope.MOST_BLOCKS
+    with pytest.raises(OverLimit) as caught:
+        read(f"<s:Header>{block * (envelope.MOST_BLOCKS + 1)}</s:Header>{body}")
+    assert caught.value.code == "header-blocks"
 
 
 def test_no_envelope():
