@@ -31,7 +31,7 @@ def test_who_does_not_want_to_wait_does_not(tmp_path: Path) -> None:
     def writes() -> bool:
         began = time.monotonic()
         begun = store.begin_now()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5  # waiting is for ten
         if begun is None:
             return False
         begun.do(lambda tx: tx.parties.set_value("p", "n", b"1"))
