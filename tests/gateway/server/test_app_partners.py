@@ -15,6 +15,8 @@ from twisted.internet.defer import ensureDeferred
 from gateway.demo import data
 from gateway.demo.ochp import OK, SOAP, WSSE, check, text, texts, unwrapped, wrapped
 from gateway.http import Response
+from gateway.routing.delivery import AT_ONCE
+from gateway.server.app import utc_now
 from tests.support.gate import Gate, logged, pause, token_header, until
 
 SITE = data.ocpi_locations("NL", "HAV", 1, seed=1)[0]
@@ -278,3 +280,97 @@ async def test_a_refused_delivery_is_given_up(gate):
     assert dead.keys() == {"rijstroom", "clearing"}
     assert "OCPI 2001: no" in dead["rijstroom"]
     assert "format" in dead["clearing"]
+
+
+# -- a partner out of reach --------------------------------------------------------------------
+
+
+class Standing:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self):
+        self.now = utc_now()
+
+    def __call__(self):
+        return self.now
+
+
+async def test_a_partner_that_fails_is_left_alone_and_gets_everything_once(tmp_path):
+    """The first failure opens the circuit: what comes later waits without being tried, and others
+    get theirs; when the pause is over it is tried again, and each failure doubles the pause."""
+    gate, clock, refused = Gate(tmp_path), Standing(), []
+    site = SITE | {"last_updated": data.utc(data.NOW)}
+
+    async def unavailable(request):
+        refused.append(request)
+        return Response(status=503)
+
+    async def at(seconds):
+        """So much later, what is due is taken up."""
+        clock.now += timedelta(seconds=seconds)
+        before = len(refused)
+        deliveries.wake()
+        await until(lambda: not deliveries._claiming and not deliveries.under_way)
+        return len(refused) - before
+
+    try:
+        await gate.start(clock)
+        deliveries = gate.app.deliveries
+        deliveries._chance = lambda: 1.0
+        await gate.register()
+        await gate.cpo.put("locations", site)
+        await gate.quiet()
+        gate.places["rijstroom"].trouble = unavailable
+
+        told = [await post_cdr(gate, 0)]
+        await until(lambda: deliveries.resting() == ["rijstroom"], "it is left alone")
+        assert len(refused) == 1
+        told += [await post_cdr(gate, number) for number in range(1, 12)]
+        sites = gate.hub.calls["UpdateChargePointListRequest"]
+        await gate.cpo.put(
+            "locations", site | {"name": "Other", "last_updated": "2031-01-01T00:00:00Z"}
+        )
+        await until(lambda: gate.hub.calls["UpdateChargePointListRequest"] > sites, "served")
+        assert [await at(seconds) for seconds in (0, 4)] == [0, 0]
+
+        # tried again after 5 s, then after 10 s and 20 s, whatever fails at the same time
+        assert 1 <= await at(1) <= AT_ONCE
+        assert await at(9) == 0
+        assert 1 <= await at(1) <= AT_ONCE
+        gate.places["rijstroom"].trouble = None
+        assert await at(19) == 0
+        assert gate.emsp.calls["POST cdrs"] == 0
+        assert len(gate.owed("pending")) == len(told) + 1
+        await at(1)
+        await gate.quiet()
+
+        assert deliveries.resting() == gate.owed("dead") == gate.emsp.faults == []
+        assert gate.emsp.calls["POST cdrs"] == len(gate.emsp.got["cdrs"]) == len(told)
+        tried = []
+        for correlation in told:
+            with gate.app.store.read() as tx:
+                entries = [row.entry for row in tx.ledger.find(correlation=correlation)]
+            one_way = [each.outcome for each in reversed(entries) if each.direction == "out"]
+            assert one_way == ["Unreachable"] * (len(one_way) - 1) + ["ok"]
+            tried += one_way
+        sites = [each for each in refused if each.method == "PUT"]
+        assert tried.count("Unreachable") == len(refused) - len(sites)
+    finally:
+        await gate.close()
+
+
+async def post_cdr(gate, number):
+    """A CDR for Rijstroom; its correlation id."""
+    cdr = data.ocpi_cdr(SITE, data.ocpi_token("NL", "RYS", 1), number, id=f"NLHAV{number:05}")
+    answer = await gate.call(
+        "POST",
+        "/ocpi/2.2.1/receiver/cdrs",
+        json.dumps(cdr, default=float).encode(),
+        **{
+            "authorization": token_header(gate.cpo.presents),
+            "content-type": "application/json",
+            "x-correlation-id": f"cdr-{number}",
+        },
+    )
+    assert answer.status == 201, answer.body
+    return f"cdr-{number}"
