@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import Problem
+from gateway.errors import Problem, forget_frames
 from gateway.http import HttpAnswer, HttpCall, Request, Response
 from gateway.mapping.context import Facts, Note
 from gateway.mapping.record import Record
@@ -175,6 +175,12 @@ class Served:
     keep: Callable[[int, bytes], Awaitable[None]] | None = None
     """Returns when an answer (status, body) may go out: when what has to be on disk before that
     is there. Raises StoreUnavailable: then it must not."""
+
+    def let_go(self) -> None:
+        """It is answered: forget what leads back to it, and with it to the whole message. Else it
+        would stay in memory until Python looks for such circles, thousands of requests later."""
+        self.desk = self.admit = self.keep = None
+        forget_frames(self.error)
 
 
 Fetch = Callable[[HttpCall], Awaitable[HttpAnswer]]

@@ -30,6 +30,14 @@ class GatewayError(Exception):
         super().__init__("; ".join(map(str, self.problems)))
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Forget where an error, and what led to it, was raised: who keeps an error keeps the locals of
+    all that it went through."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 def reason_code(error: Exception) -> str:
     """The rule that an error is about, for programs: its own ``rule`` or ``code``, else its class.
 

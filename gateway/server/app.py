@@ -110,6 +110,7 @@ class App:
             self.polls = Polls(self.exchange, config.schedule, clock)
             kinds = {kind: getattr(config.retention, kind) for kind in KEPT}
             self.upkeep = Upkeep(self.exchange, config.retention, kinds, effort.longest)
+            self.shares = _shares(config, reactor, shared.workers if shared else 1)
             self.router = public_router(
                 self.directory,
                 self.exchange,
@@ -119,7 +120,7 @@ class App:
                 self.security,
                 self.certificates,
                 config.limits,
-                _shares(config, reactor, shared.workers if shared else 1),
+                self.shares,
             )
         except BaseException:
             self.close()

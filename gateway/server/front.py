@@ -338,6 +338,7 @@ class _Hearing:
                     "ok" if served.error is None else ledger.error_of(served.error),
                     time.perf_counter() - started,
                 )
+                served.let_go()
 
         return handle
 

@@ -102,6 +102,9 @@ protocol = "ochp-1.4"
 username_in = "fahrstrom"
 password_in = "of-fahrstrom"
 """
+START = 300.0
+"""Seconds until a gateway is ready at the latest: a supervisor starts workers that are killed again
+and again after pauses of up to 30 s only, and on a busy machine each takes long."""
 PAIRS = (
     ("havenlader", "fahrstrom"),
     ("havenlader", "rijstroom"),
@@ -200,7 +203,8 @@ class Process:
 
     async def ready(self) -> None:
         """Wait until it says that it is ready."""
-        for _ in range(1200):
+        end = asyncio.get_running_loop().time() + START
+        while asyncio.get_running_loop().time() < end:
             if self._workers > 1 and not _lives(self.pid):
                 await self.ended()
                 await self.start()  # as a service manager does; what it said is an error

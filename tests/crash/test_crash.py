@@ -34,4 +34,3 @@ def test_nothing_is_lost_and_nothing_is_twice(tmp_path, address, processes):
 
     assert run.faults == []
     assert run.kills == KILLS
-    assert run.acknowledged > KILLS
