@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 
-from gateway.errors import BadAnswer, GatewayError, Refused, Unreachable
+from gateway.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
 from gateway.http import HttpAnswer, HttpCall
 from gateway.server.calling import Calling, CallingFactory
 from gateway.server.endpoints import ANYWHERE, Guard, GuardedEndpoints
@@ -86,7 +86,7 @@ class HttpClient:
         total = min(self._timeouts.total, call.timeout or self._timeouts.total)
 
         def too_slow(result: object, seconds: float) -> None:
-            raise Unreachable(f"{_address(call.url).where} did not answer within {total:g} s")
+            raise TimedOut(f"{_address(call.url).where} did not answer within {total:g} s")
 
         asked = Deferred.fromCoroutine(self._follow(call))
         asked.addTimeout(total, self._reactor, onTimeoutCancel=too_slow)

@@ -102,6 +102,10 @@ class Unreachable(GatewayError):
     """The other partner did not answer in time, or not at all."""
 
 
+class TimedOut(Unreachable):
+    """It was asked, and did not answer in time."""
+
+
 class BadAnswer(GatewayError):
     """The other partner answered something that its protocol does not allow, or an error."""
 

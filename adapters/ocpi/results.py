@@ -16,6 +16,7 @@ from gateway.errors import (
     NoRoute,
     Refused,
     StoreUnavailable,
+    TimedOut,
     UnknownId,
     UnknownOperation,
     Unreachable,
@@ -36,7 +37,8 @@ CODES: tuple[tuple[type[GatewayError], int], ...] = (
     (NoRoute, 4001),
     (Busy, 2000),
     (Refused, 2000),
-    (Unreachable, 4002),
+    (TimedOut, 4002),
+    (Unreachable, 4003),
     (BadAnswer, 4000),
     (ConfigError, 3000),
     (StoreUnavailable, 3000),
@@ -53,7 +55,7 @@ ERRORS: dict[int, type[GatewayError]] = {
     2003: UnknownId,
     2004: UnknownId,
     4001: NoRoute,
-    4002: Unreachable,
+    4002: TimedOut,
     4003: Unreachable,
 }
 _ERRORS_BY_THOUSAND: dict[int, type[GatewayError]] = {2: Refused, 3: BadAnswer, 4: Unreachable}

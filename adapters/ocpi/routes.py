@@ -147,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
 
 
 class Match(NamedTuple):
-    """The routes of a path, by method, and what its segments say."""
+    """The routes of a path, by method, and what its segments say. Who answers GET answers HEAD."""
 
     routes: Mapping[str, Route]
     params: dict[str, str]
@@ -156,7 +156,10 @@ class Match(NamedTuple):
 _TREE: dict[int, dict[tuple[str, ...], dict[str, Route]]] = {}
 for _route in ROUTES:
     _steps = tuple(_route.path.split("/"))
-    _TREE.setdefault(len(_steps), {}).setdefault(_steps, {})[_route.method] = _route
+    _here = _TREE.setdefault(len(_steps), {}).setdefault(_steps, {})
+    _here[_route.method] = _route
+    if _route.method == "GET":  # RFC 9110, 9.1: no GET without HEAD; the server leaves the body out
+        _here["HEAD"] = _route._replace(method="HEAD")
 
 
 def match(segments: tuple[str, ...]) -> Match | None:

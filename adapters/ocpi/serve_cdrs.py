@@ -26,7 +26,13 @@ async def get_list(asked: Asked) -> Reply:
     """CDRs for this partner."""
     wanted = window(asked, "cdrs")
     found = await asked.ask(
-        CdrQuery(since=wanted.since, until=wanted.until, owner=asked.directed, page=wanted.page)
+        CdrQuery(
+            since=wanted.since,
+            until=wanted.until,
+            owner=asked.directed,
+            page=wanted.page,
+            peek=asked.head,
+        )
     )
     return page(asked, wanted, "cdr", found.cdrs, found, lambda item: item.id)
 

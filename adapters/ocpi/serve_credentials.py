@@ -54,7 +54,7 @@ async def post_credentials(asked: Asked) -> Reply:
     """Register, with the registration token; 405 when registered or about to be."""
     _only(asked, registered=False)
     if asked.slot != REGISTRATION:
-        raise Declined(2000, "a registration is under way", 405, {"Allow": "GET"})
+        raise Declined(2000, "a registration is under way", 405, {"Allow": "GET, HEAD"})
     return await _accept(asked)
 
 
@@ -73,9 +73,9 @@ async def delete_credentials(asked: Asked) -> Reply:
 
 def _only(asked: Asked, *, registered: bool) -> None:
     if not asked.options.handshake:
-        raise Declined(2000, "the tokens are fixed by agreement", 405, {"Allow": "GET"})
+        raise Declined(2000, "the tokens are fixed by agreement", 405, {"Allow": "GET, HEAD"})
     if asked.registration.registered is not registered:
-        allowed = "GET, POST" if registered else "GET, PUT, DELETE"
+        allowed = "GET, HEAD, POST" if registered else "GET, HEAD, PUT, DELETE"
         state = "not registered" if registered else "already registered"
         raise Declined(2000, state, 405, {"Allow": allowed})
 

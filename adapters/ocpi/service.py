@@ -172,6 +172,7 @@ class Service:
                 token=token,
                 slot=slot,
                 public_url=self._public_url,
+                head=request.method == "HEAD",
                 path=request.path.rstrip("/"),
                 params=params,
                 query=read_query(request.query),

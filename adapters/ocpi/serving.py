@@ -48,6 +48,8 @@ class Asked:
     """The token that was presented, as it is."""
     slot: str
     public_url: str
+    head: bool
+    """Only the head of the answer goes out."""
     path: str
     params: Mapping[str, str]
     """The decoded path segments, by the names of the route."""

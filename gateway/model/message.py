@@ -207,11 +207,12 @@ class CdrQuery(Message, frozen=True, kw_only=True):
     """CDRs for the asking home-CSP (``mine`` False) or those the asking CSO sent (``mine`` True).
 
     ``state`` None means the protocol's default queue: accepted and revised for a home-CSP,
-    declined for a CSO (OCHP GetCDRs, CheckCDRs).
+    declined for a CSO (OCHP GetCDRs, CheckCDRs). ``peek``: who asks is not given what is found.
     """
 
     state: CdrState | None = None
     mine: bool = False
+    peek: bool = False
     since: datetime | None = None
     until: datetime | None = None
     owner: PartyId | None = None

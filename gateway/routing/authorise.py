@@ -4,7 +4,7 @@ Source: OCPI 2.2.1, Tokens module, whitelist (ALWAYS, ALLOWED, ALLOWED_OFFLINE, 
 authorisation; OCHP 1.4, GetSingleRoamingAuthorisation (the stored list).
 Rules: where the whitelist leaves the choice, the stored token decides; where it does not, the
 home-CSP is asked within its time; if it does not answer, the stored token decides when the
-whitelist allows that offline, else the answer is no.
+whitelist allows that offline, else there is no answer.
 Limits: who presents a token that nobody has stored and whose provider is not named gets
 ``unknown``; nobody is asked.
 """
@@ -24,7 +24,8 @@ from gateway.routing.records import clean, is_hashed, party_of, unpack
 from gateway.routing.work import Work
 
 _MUST_ASK = frozenset({Whitelist.ALLOWED_OFFLINE, Whitelist.NEVER})
-NO_ANSWER = Text(text="the provider did not answer", language="eng")
+UNASKED = Text(text="the provider cannot be asked", language="eng")
+REFUSED = Text(text="the provider refused the question", language="eng")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Case:
     query: AuthorisationQuery
     token: Token | None = None
     ask: Party | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether the store may decide when the home-CSP does not."""
+        return self.token is not None and self.token.whitelist is not Whitelist.NEVER
 
 
 def look_up(work: Work, query: AuthorisationQuery) -> Case:
@@ -81,9 +87,9 @@ def from_store(work: Work, case: Case) -> AuthorisationReply:
     token = case.token
     if token is None:
         return unknown()
-    unasked = token.whitelist is Whitelist.NEVER
-    allowed = Allowed.NOT_ALLOWED if unasked else _word(work, token)
-    return answer(case, allowed, token, NO_ANSWER if unasked else None)
+    if not case.offline:
+        return answer(case, Allowed.NOT_ALLOWED, token, UNASKED)
+    return answer(case, _word(work, token), token)
 
 
 def _word(work: Work, token: Token) -> Allowed:
@@ -115,5 +121,5 @@ def unknown() -> AuthorisationReply:
 
 
 def refused(case: Case) -> AuthorisationReply:
-    """The home-CSP could not be asked and nothing else can decide."""
-    return answer(case, Allowed.NOT_ALLOWED, case.token, NO_ANSWER)
+    """The home-CSP declined the question itself."""
+    return answer(case, Allowed.NOT_ALLOWED, case.token, REFUSED)

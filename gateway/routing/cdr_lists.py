@@ -82,7 +82,7 @@ def query(work: Work, message: CdrQuery) -> CdrList:
         shown = [for_list(work, row, CdrState(row.state or "accepted")) for row in rows]
     else:
         shown = [unpack(Cdr, row.body) for row in rows]
-        if not work.pushes(work.asker, "cdrs"):
+        if not (message.peek or work.pushes(work.asker, "cdrs")):
             # who is not sent its CDRs has taken what it was given
             work.fetched += ((row.owner, row.id) for row in rows)
     return CdrList(cdrs=tuple(shown), total=total)

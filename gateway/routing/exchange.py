@@ -379,10 +379,18 @@ class Exchange:
             case = authorise.look_up(work, query)
             return case, authorise.from_store(work, case), work
 
-        case, reply, work = await self.together.read(look_up)
+        case, stored, work = await self.together.read(look_up)
+        reply: AuthorisationReply | GatewayError = stored
         said: list[Written] = []
         if case.ask and (way := self.said_to(case.ask)):
-            reply, said = await self._ask_home(case, case.ask, way, reply, about.correlation)
+            reply, said = await self._ask_home(case, case.ask, way, stored, about.correlation)
+        if isinstance(reply, GatewayError):
+            if about.transcript:
+                outcome, reason = ledger.error_of(reply), ledger.reason_of(reply)
+                about.transcript.decided(*self._entry(about, outcome, work, reason), said)
+            else:
+                await self.together.write(lambda tx: _write_all(tx, said))
+            raise reply
         if about.transcript:
             entry = self._entry(about, ledger.outcome_of(reply), work)
             about.transcript.decided(*entry, said)
@@ -397,7 +405,7 @@ class Exchange:
         way: tuple[Link, Said],
         stored: AuthorisationReply,
         correlation: str,
-    ) -> tuple[AuthorisationReply, list[Written]]:
+    ) -> tuple[AuthorisationReply | GatewayError, list[Written]]:
         link, said = way
         begun = self.clock()
         reply, outcome = await real_time.ask(link, self.runtime, home, case, stored, correlation)
@@ -436,11 +444,7 @@ class Exchange:
     def record(self, *entries: Written) -> None:
         """Keep messages as they were on the wire, with what was reported on them. Blocks."""
 
-        def write(tx: Transaction) -> None:
-            for entry, names in entries:
-                tx.ledger.write(entry, names)
-
-        self.store.run(write)
+        self.store.run(lambda tx: _write_all(tx, entries))
 
     def report(self, partner: Partner, correlation_id: str, notes: Sequence[Note]) -> None:
         """What was converted or lost for a partner; stands in the next entry of this message."""
@@ -465,8 +469,7 @@ class Exchange:
         others were asked for it."""
 
         def write(tx: Transaction) -> Entry:
-            for each, names in said:
-                tx.ledger.write(each, names)
+            _write_all(tx, said)
             follow = self.work(tx, None, asked.correlation)
             for owner, id in work.fetched:
                 cdr_told.taken(follow, owner, id)
@@ -552,6 +555,11 @@ class Exchange:
     ) -> Partner | None:
         """The partner who presents one of these secrets; see ``Desk``."""
         return await self._state.identify(protocol, secrets, anew=anew)
+
+
+def _write_all(tx: Transaction, entries: Sequence[Written]) -> None:
+    for entry, names in entries:
+        tx.ledger.write(entry, names)
 
 
 def _size(message: Message) -> int:

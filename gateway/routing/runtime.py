@@ -51,7 +51,7 @@ class Runtime(Protocol):
         ...
 
     async def within(self, seconds: float, waiting: Awaitable[T]) -> T:
-        """The result of something that is waited for; raises Unreachable when time is over."""
+        """The result of something that is waited for; raises TimedOut when time is over."""
         ...
 
     def alone(self, name: str) -> AbstractAsyncContextManager[None]:

@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from gateway.errors import Unreachable
+from gateway.errors import TimedOut
 from gateway.routing.runtime import Cancel, Do, Outcome, Rest, Where
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Threads:
         try:
             return await deferred
         except TimeoutError:
-            raise Unreachable(f"no answer within {seconds:g} s") from None
+            raise TimedOut(f"no answer within {seconds:g} s") from None
 
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:

@@ -192,7 +192,8 @@ def test_a_list_with_an_error_is_said_with_its_envelope() -> None:
         (errors.UnknownId("x"), "tariff", 2000),
         (errors.NoRoute("x"), "token", 4001),
         (errors.Refused("x"), "", 2000),
-        (errors.Unreachable("x"), "", 4002),
+        (errors.TimedOut("x"), "", 4002),
+        (errors.Unreachable("x"), "", 4003),
         (errors.BadAnswer("x"), "", 4000),
         (errors.StoreUnavailable("x"), "", 3000),
         (errors.GatewayError("x"), "", 3000),
@@ -219,7 +220,7 @@ def test_no_error_stands_behind_its_base() -> None:
         (3999, ResultCode.SERVER, errors.BadAnswer),
         (4000, ResultCode.SERVER, errors.Unreachable),
         (4001, ResultCode.ROAMING, errors.NoRoute),
-        (4002, ResultCode.SERVER, errors.Unreachable),
+        (4002, ResultCode.SERVER, errors.TimedOut),
         (4003, ResultCode.SERVER, errors.Unreachable),
     ],
 )

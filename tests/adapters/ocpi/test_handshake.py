@@ -366,9 +366,9 @@ def test_origins_that_the_operator_names(net, cpo, emsp):
 @pytest.mark.parametrize(
     ("method", "token", "status", "allow"),
     [
-        ("PUT", "token-a", 405, "GET, POST"),
-        ("DELETE", "token-a", 405, "GET, POST"),
-        ("PATCH", "token-a", 405, "DELETE, GET, POST, PUT"),
+        ("PUT", "token-a", 405, "GET, HEAD, POST"),
+        ("DELETE", "token-a", 405, "GET, HEAD, POST"),
+        ("PATCH", "token-a", 405, "DELETE, GET, HEAD, POST, PUT"),
     ],
 )
 def test_not_registered(emsp, method, token, status, allow):
@@ -388,7 +388,7 @@ def test_already_registered(registered):
     client("POST", "/ocpi/2.2.1/credentials", GOOD)
 
     assert client.status == 405
-    assert client.response.headers["Allow"] == "GET, PUT, DELETE"
+    assert client.response.headers["Allow"] == "GET, HEAD, PUT, DELETE"
     assert emsp.state == before
 
 

@@ -47,6 +47,18 @@ def test_a_cdr_is_posted_and_fetched_at_its_location(cpo, emsp, desk):
     assert uploads(desk)[0].cdrs[0].owner == ACM
 
 
+def test_a_head_is_that_of_the_get_and_takes_no_cdrs(cpo, emsp, desk):
+    """RFC 9110, 9.1 and 9.3.2. The server leaves the body out, so nobody was given anything."""
+    cpo("POST", POST, samples.cdr())
+
+    emsp("GET", LIST)
+    seen = emsp.response
+    emsp("HEAD", LIST)
+    assert emsp.status == seen.status
+    assert emsp.response.headers["X-Total-Count"] == "1"
+    assert [message.peek for message in desk.asked[-2:]] == [False, True]
+
+
 @pytest.mark.parametrize("id_", ["DE*ACM*1", "a/b", "ä".encode().hex(), "x+y", "C 1"])
 def test_the_location_of_any_id_can_be_fetched(cpo, id_):
     cpo("POST", POST, samples.cdr(id_))

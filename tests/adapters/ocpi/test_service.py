@@ -13,6 +13,7 @@ from gateway.errors import (
     NoRoute,
     Refused,
     StoreUnavailable,
+    TimedOut,
     UnknownId,
     Unreachable,
     Untrusted,
@@ -187,12 +188,12 @@ def test_unknown_paths(emsp, path):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", f"{S}/locations", "GET"),
-        ("DELETE", f"{SITES}/SITE-1", "GET, PATCH, PUT"),
-        ("PATCH", f"{R}/tariffs/DE/ACM/T", "DELETE, GET, PUT"),
+        ("POST", f"{S}/locations", "GET, HEAD"),
+        ("DELETE", f"{SITES}/SITE-1", "GET, HEAD, PATCH, PUT"),
+        ("PATCH", f"{R}/tariffs/DE/ACM/T", "DELETE, GET, HEAD, PUT"),
         ("GET", f"{R}/cdrs", "POST"),
-        ("PATCH", "/ocpi/2.2.1/credentials", "DELETE, GET, POST, PUT"),
-        ("HEAD", "/ocpi/versions", "GET"),
+        ("HEAD", f"{R}/cdrs", "POST"),
+        ("PATCH", "/ocpi/2.2.1/credentials", "DELETE, GET, HEAD, POST, PUT"),
     ],
 )
 def test_a_method_that_a_module_does_not_have(emsp, method, path, allowed):
@@ -289,7 +290,8 @@ def test_a_bad_object_is_2001_with_every_problem(cpo):
     ("error", "status", "code"),
     [
         (NoRoute("nobody"), 200, 4001),
-        (Unreachable("late"), 200, 4002),
+        (TimedOut("late"), 200, 4002),
+        (Unreachable("away"), 200, 4003),
         (BadAnswer("odd"), 200, 4000),
         (Refused("no"), 200, 2000),
         (Untrusted("another partner's signature"), 200, 2000),

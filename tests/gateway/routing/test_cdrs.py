@@ -504,6 +504,8 @@ def test_a_home_csp_that_fetches_its_cdrs_has_taken_them(make_town: Any) -> None
     town = make_town(PARTIES, AGREEMENTS, links={})
     upload(town, "lists-cpo", listed_cdr())
     assert state(town) == "accepted"
+    assert len(queue(town, "objects-emp", peek=True)) == 1
+    assert state(town) == "accepted"
     assert len(queue(town, "objects-emp")) == 1
     assert state(town) == "approved"
     assert len(queue(town, "objects-emp")) == 1

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BadAnswer, Inexpressible, Refused, UnknownId, Unreachable
+from gateway.errors import (
+    BadAnswer,
+    Inexpressible,
+    Refused,
+    TimedOut,
+    UnknownId,
+    Unreachable,
+    Untrusted,
+)
 from gateway.model.base import PartyId
 from gateway.model.message import (
     AuthorisationQuery,
@@ -166,22 +174,25 @@ def test_the_home_csp_is_asked_where_it_must_be(town: Town, whitelist: Whitelist
     assert question.location_id == "loc1"
 
 
-@pytest.mark.parametrize(
-    "failure", [Never(), Unreachable("down"), BadAnswer("3000")], ids=["silent", "down", "broken"]
-)
-@pytest.mark.parametrize(
-    ("whitelist", "expected"),
-    [
-        (Whitelist.ALLOWED_OFFLINE, Allowed.ALLOWED),
-        (Whitelist.NEVER, Allowed.NOT_ALLOWED),
-    ],
-)
-def test_without_its_word_the_whitelist_decides(
-    town: Town, failure: Any, whitelist: Whitelist, expected: Allowed
-) -> None:
-    upload(town, "objects-emp", token(whitelist=whitelist))
+FAILURES = {
+    # what the home-CSP does: what who asks is told when the store may not decide
+    "silent": (Never(), TimedOut("the provider did not answer in time")),
+    "down": (Unreachable("http://emsp is down"), Unreachable("the provider cannot be reached")),
+    "broken": (BadAnswer("3000"), BadAnswer("the provider gave no usable answer")),
+    "shut": (Untrusted("401"), BadAnswer("the provider gave no usable answer")),
+}
+
+
+@pytest.mark.parametrize(("failure", "told"), FAILURES.values(), ids=FAILURES.keys())
+def test_without_its_word_the_whitelist_decides(town: Town, failure: Any, told: Exception) -> None:
+    """Where it does not let the store decide, nobody says a no that the provider has not said."""
     town.links["objects-emp"].answers[AuthorisationQuery] = failure
-    assert ask(town).allowed is expected
+    upload(town, "objects-emp", token(whitelist=Whitelist.ALLOWED_OFFLINE))
+    assert ask(town).allowed is Allowed.ALLOWED
+    upload(town, "objects-emp", token(whitelist=Whitelist.NEVER))
+    with pytest.raises(type(told)) as caught:
+        ask(town)
+    assert (type(caught.value), str(caught.value)) == (type(told), str(told))
 
 
 def test_a_provider_is_asked_about_a_token_that_it_has_not_listed(town: Town) -> None:
@@ -197,7 +208,8 @@ def test_a_provider_is_asked_about_a_token_that_it_has_not_listed(town: Town) ->
     assert ask(town, contract=contract).allowed is Allowed.ALLOWED
     assert ask(town, contract=contract).allowed is Allowed.UNKNOWN_TOKEN
     assert ask(town, contract=contract).allowed is Allowed.NOT_ALLOWED
-    assert ask(town, contract=contract).allowed is Allowed.NOT_ALLOWED
+    with pytest.raises(Unreachable):
+        ask(town, contract=contract)
     with pytest.raises(Inexpressible):
         ask(town, contract=contract)
 

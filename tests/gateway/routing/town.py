@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.adapter import Partner
-from gateway.errors import Unreachable
+from gateway.errors import TimedOut
 from gateway.model.ids import parse_party
 from gateway.model.message import REPLIES, Message
 from gateway.routing.delivery import Deliveries, Effort
@@ -43,7 +43,7 @@ class Manual(Inline):
         except StopIteration as done:
             return done.value
         coroutine.close()
-        raise Unreachable(f"no answer within {seconds:g} s")
+        raise TimedOut(f"no answer within {seconds:g} s")
 
     def later(self, seconds: float, call: Callable[[], None]) -> Any:
         entry = (self._clock() + timedelta(seconds=seconds), call)

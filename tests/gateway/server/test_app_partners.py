@@ -88,29 +88,32 @@ DOWN = object()
 
 # -- questions at the moment of asking ---------------------------------------------------------
 
+LATE, AWAY = "the provider did not answer in time", "the provider cannot be reached"
+UNUSABLE, DECLINED = "the provider gave no usable answer", "the provider refused the question"
 EMSP_TROUBLE = {
-    # name: (what the OCPI provider does, what the ledger says of it)
-    "down": (DOWN, "Unreachable"),
-    "slow": (slow, "Unreachable"),
-    "garbage": (GARBAGE, "BadAnswer"),
-    "HTTP 500": (answers(500, b"oops", "text/plain"), "BadAnswer"),
-    "HTTP 503": (answers(503, b"", "text/plain"), "Unreachable"),
-    "HTTP 401": (ocpi(401, 2000), "Untrusted"),
-    "3000 with HTTP 200": (ocpi(200, 3000), "BadAnswer"),
-    "no data": (ocpi(200, 1000), "BadAnswer"),
-    "a refusal": (ocpi(200, 2000), "Refused"),
+    # name: (what the OCPI provider does, what the ledger says of it, what who asks is told)
+    "down": (DOWN, "Unreachable", AWAY),
+    "slow": (slow, "TimedOut", LATE),
+    "garbage": (GARBAGE, "BadAnswer", UNUSABLE),
+    "HTTP 500": (answers(500, b"oops", "text/plain"), "BadAnswer", UNUSABLE),
+    "HTTP 503": (answers(503, b"", "text/plain"), "Unreachable", AWAY),
+    "HTTP 401": (ocpi(401, 2000), "Untrusted", UNUSABLE),
+    "3000 with HTTP 200": (ocpi(200, 3000), "BadAnswer", UNUSABLE),
+    "no data": (ocpi(200, 1000), "BadAnswer", UNUSABLE),
+    "a refusal": (ocpi(200, 2000), "Refused", DECLINED),
 }
 HUB_TROUBLE = {
-    "down": (DOWN, "Unreachable"),
-    "slow": (slow, "Unreachable"),
-    "garbage": (GARBAGE, "BadAnswer"),
-    "a fault": (fault("s:Server"), "FaultAnswer"),
-    "HTTP 502": (answers(502, b"<html/>", "text/html"), "Unreachable"),
-    "our credentials refused": (fault("w:FailedAuthentication"), "Untrusted"),
-    "server with HTTP 200": (result("server"), "BadAnswer"),
-    "not-authorized with HTTP 200": (result("not-authorized"), "Untrusted"),
-    "format with HTTP 200": (result("format"), "Refused"),
+    "down": (DOWN, "Unreachable", AWAY),
+    "slow": (slow, "TimedOut", LATE),
+    "garbage": (GARBAGE, "BadAnswer", UNUSABLE),
+    "a fault": (fault("s:Server"), "FaultAnswer", UNUSABLE),
+    "HTTP 502": (answers(502, b"<html/>", "text/html"), "Unreachable", AWAY),
+    "our credentials refused": (fault("w:FailedAuthentication"), "Untrusted", UNUSABLE),
+    "server with HTTP 200": (result("server"), "BadAnswer", UNUSABLE),
+    "not-authorized with HTTP 200": (result("not-authorized"), "Untrusted", UNUSABLE),
+    "format with HTTP 200": (result("format"), "Refused", DECLINED),
 }
+OCPI_CODES = {LATE: 4002, AWAY: 4003, UNUSABLE: 4000}
 
 
 class Troubled:
@@ -142,8 +145,9 @@ def outcomes(gate, party):
 
 @pytest.mark.parametrize("case", EMSP_TROUBLE.values(), ids=EMSP_TROUBLE.keys())
 async def test_an_ochp_operator_asks_an_ocpi_provider_in_trouble(gate, case):
-    """invalid-id with the reason, and no record: the driver may not charge."""
-    trouble, outcome = case
+    """No record, and why: ``server`` where there is no word of the provider, which is no refusal
+    of the driver."""
+    trouble, outcome, told = case
     question = (
         f'<emtId representation="plain"><instance>{ASKED_LIVE["uid"]}</instance>'
         "<tokenType>rfid</tokenType></emtId>"
@@ -154,8 +158,9 @@ async def test_an_ochp_operator_asks_an_ocpi_provider_in_trouble(gate, case):
             answer = check(unwrapped((await gate.post_soap(message)).body))
         [line] = [line for line in lines.of("the-id") if line["event"] == "soap call"]
     assert line["duration_ms"] < 1400
-    assert text(answer, "result/resultCode/resultCode") == "invalid-id"
-    assert text(answer, "result/resultDescription") == "the provider did not answer"
+    code = "invalid-id" if told is DECLINED else "server"
+    assert text(answer, "result/resultCode/resultCode") == code
+    assert text(answer, "result/resultDescription") == told
     assert texts(answer, "roamingAuthorisationInfo/contractId") == []
     assert outcomes(gate, "rijstroom")[0] == outcome
 
@@ -165,8 +170,8 @@ async def test_an_ochp_operator_asks_an_ocpi_provider_in_trouble(gate, case):
 
 @pytest.mark.parametrize("case", HUB_TROUBLE.values(), ids=HUB_TROUBLE.keys())
 async def test_an_ocpi_operator_asks_an_ochp_hub_in_trouble(gate, case):
-    """NOT_ALLOWED with the reason, in a good answer: the question was understood."""
-    trouble, outcome = case
+    """A hub's code for the provider that is away; NOT_ALLOWED where it declined."""
+    trouble, outcome, why = case
     headers = {
         "authorization": token_header(gate.cpo.presents),
         "ocpi-to-country-code": "DE",
@@ -179,9 +184,13 @@ async def test_an_ocpi_operator_asks_an_ochp_hub_in_trouble(gate, case):
         [line] = [line for line in lines.of("the-id") if line["event"] == "ocpi call"]
     assert line["duration_ms"] < 1400
     told = json.loads(answer.body)
-    assert (answer.status, told["status_code"]) == (200, 1000)
-    assert told["data"]["allowed"] == "NOT_ALLOWED"
-    assert told["data"]["info"]["text"] == "the provider did not answer"
+    assert (answer.status, told["status_code"]) == (200, OCPI_CODES.get(why, 1000))
+    if why is DECLINED:
+        assert told["data"]["allowed"] == "NOT_ALLOWED"
+        assert told["data"]["info"]["text"] == why
+    else:
+        assert "data" not in told
+        assert told["status_message"] == why
     assert outcomes(gate, "clearing")[0] == outcome
 
     healthy = await gate.call("POST", path, **headers)
@@ -193,7 +202,7 @@ async def test_an_ocpi_operator_asks_an_ochp_hub_in_trouble(gate, case):
 WAITS = {
     # name: (the OCPI provider, its outcome, the OCHP hub, its outcome)
     "down": (DOWN, "Unreachable", DOWN, "Unreachable"),
-    "slow": (slow, "Unreachable", slow, "Unreachable"),
+    "slow": (slow, "TimedOut", slow, "TimedOut"),
     "garbage": (GARBAGE, "BadAnswer", GARBAGE, "BadAnswer"),
     "an error of theirs": (ocpi(200, 3000), "BadAnswer", fault("s:Server"), "FaultAnswer"),
     "an error in the result": (ocpi(500, 3000), "BadAnswer", result("server"), "BadAnswer"),
