@@ -23,7 +23,7 @@ from gateway.security.algorithms import DS
 from gateway.security.certificates import Certificate, Name, load_der, same_name
 from gateway.security.timestamp import WSU_ID
 from gateway.security.unverified import Unverified
-from gateway.security.wsse import WSSE
+from gateway.security.wsse import WSSE, WSU
 
 BINARY_TOKEN = f"{{{WSSE}}}BinarySecurityToken"
 REFERENCE = f"{{{WSSE}}}SecurityTokenReference"
@@ -228,7 +228,7 @@ def _refused(reason: str) -> Unverified:
 def write(style: Style, certificate: Certificate, token_id: str) -> tuple[str, str]:
     """A KeyInfo that names the certificate, and the BinarySecurityToken that goes with it, if any.
 
-    ``ds``, ``wsse`` and ``wsu`` are declared around them.
+    ``ds`` is declared around the KeyInfo.
     """
     if style == "x509-data":
         inner = f"<ds:X509Certificate>{_base64(certificate.der)}</ds:X509Certificate>"
@@ -237,7 +237,8 @@ def write(style: Style, certificate: Certificate, token_id: str) -> tuple[str, s
     if style == "binary-token":
         inner = f'<wsse:Reference URI="#{token_id}" ValueType="{_X509V3}"/>'
         token = (
-            f'<wsse:BinarySecurityToken EncodingType="{_BASE64}" ValueType="{_X509V3}" '
+            f'<wsse:BinarySecurityToken xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" '
+            f'EncodingType="{_BASE64}" ValueType="{_X509V3}" '
             f'wsu:Id="{token_id}">{_base64(certificate.der)}</wsse:BinarySecurityToken>'
         )
     elif style == "issuer-serial":
@@ -256,8 +257,8 @@ def write(style: Style, certificate: Certificate, token_id: str) -> tuple[str, s
             "</wsse:KeyIdentifier>"
         )
     return (
-        f"<ds:KeyInfo><wsse:SecurityTokenReference>{inner}</wsse:SecurityTokenReference>"
-        "</ds:KeyInfo>",
+        f'<ds:KeyInfo><wsse:SecurityTokenReference xmlns:wsse="{WSSE}">{inner}'
+        "</wsse:SecurityTokenReference></ds:KeyInfo>",
         token,
     )
 

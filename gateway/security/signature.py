@@ -16,7 +16,6 @@ from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any, cast
-from xml.sax.saxutils import quoteattr
 
 import cryptography.exceptions
 from lxml import etree
@@ -166,54 +165,68 @@ def sign(
     header, body = _parts(root)
     security = _security(root, header)
     prefix = secrets.token_hex(8)
-    parts = [body, *security.findall(USERNAME_TOKEN)]
+    parts = [body, *security.iterchildren(USERNAME_TOKEN)]
     parts += [block for block in header if block.tag in signing.headers]
     for place, element in enumerate(parts, 1):
         element.set(WSU_ID, f"id-{prefix}-{place}")
-    stamp = timestamp.write(now, freshness.lifetime, f"id-{prefix}-0")
-    stamp_element, signature = _added(security, stamp, signing, prefix, len(parts) + 1)
-    signer = _Signer(method_named(signing.method), [stamp_element, *parts], limits.bytes)
-    prefixes = list(signing.inclusive_prefixes) or None
+    gap = secrets.token_hex(16)
+    security.append(etree.Comment(gap))
     try:
-        signer.sign(signature, key=signing.own.private, inclusive_ns_prefixes=prefixes)
+        added = _added(security, parts, signing, now, freshness, prefix, limits)
     except Unverified as error:
         raise Inexpressible(error.problems) from None
-    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    whole = etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return whole.replace(b"<!--%b-->" % gap.encode(), added.encode(), 1)
 
 
 def _added(
-    security: Element, stamp: str, signing: Signing, prefix: str, count: int
-) -> tuple[Element, Element]:
-    """The Timestamp in its place, and a Signature over so many parts that lacks only its values.
+    security: Element,
+    parts: list[Element],
+    signing: Signing,
+    now: datetime,
+    freshness: Freshness,
+    prefix: str,
+    limits: Limits,
+) -> str:
+    """Token, Timestamp and Signature over it and the parts, to stand in ``security``.
 
-    Written as text and read in one go: that is ten times as fast as element by element.
+    What is signed of it is written in its canonical form, so that nothing has to make that of it.
     """
-    key, token = key_info.write(signing.style, signing.own.certificate, f"X509-{prefix}")
     method, prefixes = method_named(signing.method), signing.inclusive_prefixes
-    transform = _canonicalisation("Transform", prefixes)
-    references = (
+    signer = _Signer(method.uri, method.digest)
+    listed = _listed(security, prefixes)
+    stamp = timestamp.write(
+        now, freshness.lifetime, f"id-{prefix}-0", _declared({**listed, "wsu": WSU})
+    )
+    contents = [stamp.encode()]
+    contents += [canonical(part, prefixes or None, limits.bytes) for part in parts]
+    transform = _canonicalisation("Transform", listed, prefixes)
+    references = "".join(
         f'<ds:Reference URI="#id-{prefix}-{place}"><ds:Transforms>{transform}</ds:Transforms>'
-        f'<ds:DigestMethod Algorithm="{method.digest}"/><ds:DigestValue/></ds:Reference>'
-        for place in range(count)
+        f'<ds:DigestMethod Algorithm="{method.digest}"></ds:DigestMethod>'
+        f"<ds:DigestValue>{signer.digest(content)}</ds:DigestValue></ds:Reference>"
+        for place, content in enumerate(contents)
     )
-    added = list(
-        etree.fromstring(
-            f'<a xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" xmlns:ds="{DS}">{token}{stamp}<ds:Signature>'
-            f"<ds:SignedInfo>{_canonicalisation('CanonicalizationMethod', prefixes)}"
-            f'<ds:SignatureMethod Algorithm="{method.uri}"/>{"".join(references)}</ds:SignedInfo>'
-            f"<ds:SignatureValue/>{key}</ds:Signature></a>"
-        )
+    info = (
+        f"<ds:SignedInfo{_declared({**listed, 'ds': DS})}>"
+        f"{_canonicalisation('CanonicalizationMethod', listed, prefixes)}"
+        f'<ds:SignatureMethod Algorithm="{method.uri}"></ds:SignatureMethod>{references}'
+        "</ds:SignedInfo>"
     )
-    security.extend(added)
-    return added[-2], added[-1]
+    value = signer.value(info.encode(), signing.own.private)
+    key, token = key_info.write(signing.style, signing.own.certificate, f"X509-{prefix}")
+    return (
+        f'{token}{stamp}<ds:Signature xmlns:ds="{DS}">{info}'
+        f"<ds:SignatureValue>{value}</ds:SignatureValue>{key}</ds:Signature>"
+    )
 
 
 def _parts(root: Element) -> tuple[Element, Element]:
     space = etree.QName(root).namespace
     if space not in SOAP:
         raise Inexpressible("only SOAP messages are signed")
-    body = root.find(f"{{{space}}}Body")
-    header = root.find(f"{{{space}}}Header")
+    body = next(root.iterchildren(f"{{{space}}}Body"), None)
+    header = next(root.iterchildren(f"{{{space}}}Header"), None)
     if body is None:
         raise Inexpressible("the message has no Body")
     if header is None:
@@ -223,50 +236,74 @@ def _parts(root: Element) -> tuple[Element, Element]:
 
 
 def _security(root: Element, header: Element) -> Element:
-    security = header.find(SECURITY)
+    security = next(header.iterchildren(SECURITY), None)
     if security is None:
         security = etree.SubElement(header, SECURITY, nsmap={"wsse": WSSE, "wsu": WSU})
         security.set(f"{{{etree.QName(root).namespace}}}mustUnderstand", "1")
     return security
 
 
-def _canonicalisation(name: str, prefixes: tuple[str, ...]) -> str:
-    """The element of this name that says how something is canonicalised."""
+def _listed(security: Element, prefixes: tuple[str, ...]) -> dict[str, str]:
+    """The namespaces that a PrefixList takes along, as they are known within ``security``."""
     if not prefixes:
-        return f'<ds:{name} Algorithm="{EXC_C14N}"/>'
-    listed = quoteattr(" ".join(prefixes))
-    return (
-        f'<ds:{name} Algorithm="{EXC_C14N}"><ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" '
-        f"PrefixList={listed}/></ds:{name}>"
-    )
+        return {}
+    known = {prefix or "#default": space for prefix, space in security.nsmap.items()}
+    return {prefix: known[prefix] for prefix in prefixes if prefix in known}
+
+
+def _declared(namespaces: dict[str, str]) -> str:
+    """Namespace declarations in canonical order and spelling."""
+    named = {
+        "" if prefix == "#default" else f":{prefix}": namespaces[prefix] for prefix in namespaces
+    }
+    return "".join(f' xmlns{name}="{named[name].translate(_ESCAPED)}"' for name in sorted(named))
+
+
+_ESCAPED = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
+)
+"""Canonical XML 1.0, 2.3: within an attribute."""
+
+
+def _canonicalisation(name: str, listed: dict[str, str], prefixes: tuple[str, ...]) -> str:
+    """The element of this name that says how something is canonicalised, in canonical form."""
+    inside = ""
+    if prefixes:
+        declared = "" if listed.get("ec") == EXC_C14N else f' xmlns:ec="{EXC_C14N}"'
+        value = " ".join(prefixes).translate(_ESCAPED)
+        inside = f'<ec:InclusiveNamespaces{declared} PrefixList="{value}"></ec:InclusiveNamespaces>'
+    return f'<ds:{name} Algorithm="{EXC_C14N}">{inside}</ds:{name}>'
 
 
 class _Signer(XMLSigner):
-    """signxml on a Signature that stands in its place and lacks only its values."""
+    """signxml's arithmetic on a SignedInfo that is written."""
 
-    def __init__(self, method: Method, parts: list[Element], limit: int) -> None:
-        self.__dict__ |= _settings(method.uri, method.digest)
-        self._parts, self._limit = parts, limit
+    def __init__(self, method: str, digest: str) -> None:
+        self.__dict__ |= _settings(method, digest)
+
+    def digest(self, content: bytes) -> str:
+        return b64encode(self._get_digest(content, self.digest_alg)).decode()
+
+    def value(self, info: bytes, key: Any) -> str:
+        made: Any = self.sign(info, key=key)
+        return str(made.text)
 
     def _unpack(self, data: Any, references: Any) -> Any:
-        return data, data, [], []
+        return _Value(data), None, [], []
 
-    def _build_sig(
-        self,
-        sig_root: Any,
-        references: Any,
-        c14n_inputs: Any,
-        inclusive_ns_prefixes: Any,
-        exclude_c14n_transform_element: Any = False,
-    ) -> Any:
-        info, value, _ = sig_root
-        for reference, part in zip(list(info)[2:], self._parts, strict=True):
-            content = canonical(part, inclusive_ns_prefixes, self._limit)
-            reference[2].text = b64encode(self._get_digest(content, self.digest_alg)).decode()
-        return info, value
+    def _build_sig(self, sig_root: Any, *_: Any, **__: Any) -> Any:
+        return sig_root, sig_root
 
     def _c14n(self, nodes: Any, algorithm: Any, inclusive_ns_prefixes: Any = None) -> bytes:
-        return canonical(nodes, inclusive_ns_prefixes, self._limit)
+        content: bytes = nodes.content
+        return content
+
+
+class _Value(Struct):
+    """SignedInfo, and in the place of an element the value of its signature."""
+
+    content: bytes
+    text: str = ""
 
 
 @cache

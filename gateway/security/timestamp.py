@@ -93,13 +93,16 @@ def forget_after(timestamp: Timestamp, freshness: Freshness) -> datetime:
     return timestamp.created + freshness.age + 2 * freshness.skew
 
 
-def write(created: datetime, lifetime: timedelta, id: str) -> str:
-    """A Timestamp with this id, in milliseconds UTC; ``wsu`` is declared around it."""
+def write(created: datetime, lifetime: timedelta, id: str, declared: str) -> str:
+    """A Timestamp with this id, in milliseconds UTC and in its canonical form.
+
+    ``declared``: its namespace declarations, that of ``wsu`` among them.
+    """
     begins, ends = (
         moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
         for moment in (created, created + lifetime)
     )
     return (
-        f'<wsu:Timestamp wsu:Id="{id}"><wsu:Created>{begins}Z</wsu:Created>'
+        f'<wsu:Timestamp{declared} wsu:Id="{id}"><wsu:Created>{begins}Z</wsu:Created>'
         f"<wsu:Expires>{ends}Z</wsu:Expires></wsu:Timestamp>"
     )

@@ -154,7 +154,7 @@ def verified(data: bytes, how: Profile | None = None, now: datetime = NOW) -> Ve
 
 def stamp(id: str) -> str:
     """A Timestamp as the gateway writes it."""
-    return _declared(timestamp.write(NOW, timedelta(minutes=5), id))[0]
+    return timestamp.write(NOW, timedelta(minutes=5), id, f' xmlns:wsu="{WSU}"')
 
 
 def key_reference(style: Any, key: OwnKey | None = None) -> tuple[str, str]:
