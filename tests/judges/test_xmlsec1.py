@@ -80,8 +80,11 @@ def test_xmlsec1_verifies_with_every_key_reference(style: str, tmp_path: Path) -
     assert accepted(signed(how=signing(style=style)), "rsa", tmp_path)
 
 
-@pytest.mark.parametrize("prefixes", [("s",), ("#default",), ("#default", "s", "x", "none")])
-@pytest.mark.parametrize("more", ["", 'xmlns="urn:d" xmlns:x="urn:other"'])
+@pytest.mark.parametrize("prefixes", [("s",), ("#default",), ("#default", "s", "x", "ds", "none")])
+@pytest.mark.parametrize(
+    "more",
+    ["", 'xmlns="urn:d" xmlns:x="urn:other"', 'xmlns:x="urn:a?b=1&amp;c=2" xmlns:ds="urn:ds"'],
+)
 def test_xmlsec1_verifies_prefix_lists(
     prefixes: tuple[str, ...], more: str, tmp_path: Path
 ) -> None:

@@ -66,6 +66,26 @@ def test_prefix_lists(prefixes: tuple[str, ...], more: str) -> None:
     assert c14n(verified(data).body) == c14n(body())
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        'xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#"',
+        'xmlns:ec="urn:other"',
+        'xmlns:x="urn:a?b=1&amp;c=2" xmlns:a="urn:a"',
+        'xmlns:ds="urn:ds" xmlns:wsu="urn:wsu" xmlns:wsse="urn:wsse"',
+    ],
+)
+def test_a_prefix_list_with_whatever_is_in_scope(more: str) -> None:
+    """What is signed is written as it is canonicalised, whatever its prefixes mean around it."""
+    prefixes = ("x", "ec", "wsu", "ds", "#default", "a", "s", "wsse", "xml")
+    data = signed(message(more=more), signing(inclusive_prefixes=prefixes))
+    assert c14n(verified(data).body) == c14n(body())
+    read = etree.fromstring(data)
+    info = read.find(".//{http://www.w3.org/2000/09/xmldsig#}SignedInfo")
+    assert info is not None
+    assert canonical(info, prefixes, 100_000) in data
+
+
 def test_headers_are_signed_and_handed_on() -> None:
     name = f"{{{WSA}}}MessageID"
     data = signed(message(headers=MESSAGE_ID), signing(headers=frozenset({name})))
