@@ -151,6 +151,10 @@ class Desk(Protocol):
         ...
 
 
+Seal = Callable[[Response], Response]
+"""Makes an answer one that its reader can check."""
+
+
 @dataclass
 class Served:
     """What becomes known of a request while it is answered; the gateway logs it."""
@@ -170,6 +174,8 @@ class Served:
     admit: Callable[[Partner], Awaitable[None]] | None = None
     """Asked once it is certain who the partner is; returns when it is the partner's turn. Raises
     Busy."""
+    seal: Seal | None = None
+    """What the whole answer goes through at the very end."""
     read_json: Callable[[bytes], Any] | None = None
     """Reads a JSON body within the limits of its route; raises Malformed, TooLarge."""
     keep: Callable[[int, bytes], Awaitable[None]] | None = None
@@ -179,7 +185,7 @@ class Served:
     def let_go(self) -> None:
         """It is answered: forget what leads back to it, and with it to the whole message. Else it
         would stay in memory until Python looks for such circles, thousands of requests later."""
-        self.desk = self.admit = self.keep = None
+        self.desk = self.admit = self.keep = self.seal = None
         forget_frames(self.error)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from gateway.adapter import Items, Link, Partner
+from gateway.adapter import Items, Link, Partner, Seal
 from gateway.errors import (
     GatewayError,
     UnknownId,
@@ -134,8 +134,9 @@ class Exchange:
         self.clock = clock
         self.runtime = runtime
         self.wake: Callable[[], None] = lambda: None
-        self.admit: Callable[[Partner, Request], Awaitable[None]] = _anybody
-        """Refuses a request that is not the partner's own; raises Untrusted."""
+        self.admit: Callable[[Partner, Request], Awaitable[Seal | None]] = _anybody
+        """Refuses a request that is not the partner's own; raises Untrusted. Gives back how its
+        answer is signed."""
         self.new_id = new_id
         self.tally = tally or Tally()
         self._links = links
@@ -573,8 +574,9 @@ def _is_single(message: Message) -> bool:
     return bool(getattr(message, "id", None) or getattr(message, "uid", None))
 
 
-async def _anybody(partner: Partner, request: Request) -> None:
+async def _anybody(partner: Partner, request: Request) -> Seal | None:
     """The secret that was presented is enough."""
+    return None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from gateway.adapter import Desk, Fetch, Items, Link, Partner, Served
+from gateway.adapter import Desk, Fetch, Items, Link, Partner, Seal, Served
 from gateway.errors import Busy, GatewayError
 from gateway.http import HttpAnswer, HttpCall, Request, Response, retry_after
 from gateway.mapping.context import Facts, Note
@@ -75,7 +75,7 @@ class Gateway(Desk, Protocol):
     clock: Clock
     keeping: Keeping
     new_id: Callable[[], str]
-    admit: Callable[[Partner, Request], Awaitable[None]]
+    admit: Callable[[Partner, Request], Awaitable[Seal | None]]
 
     async def ask_for(
         self, transcript: "Transcript", partner: Partner, message: Message, correlation_id: str
@@ -254,7 +254,7 @@ class Heard(_Transcript):
         """Who presents a secret, with a request that is its own; raises Untrusted."""
         partner = await super().identify(protocol, secrets, anew=anew)
         if partner is not None and partner.id not in self._admitted:
-            await self._gateway.admit(partner, self._request)
+            self.served.seal = await self._gateway.admit(partner, self._request)
             self._admitted.add(partner.id)
         return partner
 

@@ -13,7 +13,7 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 
-from gateway.adapter import Partner
+from gateway.adapter import Partner, Seal
 from gateway.errors import Unreachable
 from gateway.http import Request
 from gateway.routing.attempt import Effort
@@ -162,10 +162,10 @@ class App:
             self.security,
         )
 
-    async def _admit(self, partner: Partner, request: Request) -> None:
+    async def _admit(self, partner: Partner, request: Request) -> Seal | None:
         """Who has presented a secret is believed when connection and message are its own too."""
         self.certificates.check(partner, request)
-        await self._auth.check(partner, request)
+        return await self._auth.check(partner, request)
 
     def _admin_router(self) -> Router:
         router = Router()

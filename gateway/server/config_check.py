@@ -111,6 +111,8 @@ def _check_http_signature(options: HttpSignature, party: Party, at: Path, fault:
         fault(at, "has neither secret_in nor secret_out")
     if options.secret_in_next and options.secret_in is None:
         fault((*at, "secret_in_next"), "is of no use without secret_in")
+    if options.answers_signed and options.secret_out is None:
+        fault((*at, "answers_signed"), "is of no use without secret_out")
 
 
 def _check_tls_in(tls_in: TlsIn, party: Party, at: Path, fault: Fault) -> None:

@@ -128,11 +128,12 @@ token_in = "7f9c2ba4e88f827d616045507605853e"  # or its stored form: roamgate ke
 # explicit_nulls = false                    # for a party that misses absent fields
 # trailing_slash = false                    # for a party that needs one in its own URLs
 
-# [party.http_signature]                    # HMAC signatures of requests, RFC 9421
+# [party.http_signature]                    # HMAC signatures, RFC 9421
 # secret_in = "0J6WJ0pZkZxg9kKkq8Z4m8h7v2R1tq3cJ1uYb5eT2Yg="  # what is not signed is refused
 # secret_in_next = "b0c5N8Q0yqkYV4mB3cJ2mC9o1pKx8Zl3e6fVt7wXkQM="
 # secret_out = "M1dF8s0xkq2q9zqf2eY5g8H3w0m4nT7cV6bJ1kLpR9E="  # signs what it gets
 # key_id_out = "roamgate"
+# answers_signed = false                    # with secret_out: the party signs its answers too
 # max_age = "5m"
 # skew = "1m"
 

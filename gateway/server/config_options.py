@@ -328,7 +328,7 @@ class Wss(Struct, frozen=True, kw_only=True, rename={"waivers": "waiver"}):
 
 
 class HttpSignature(Struct, frozen=True, kw_only=True):
-    """HMAC signatures of requests with a JSON party (RFC 9421)."""
+    """HMAC signatures of messages with a JSON party (RFC 9421)."""
 
     secret_in: Annotated[
         Secret | None,
@@ -340,6 +340,9 @@ class HttpSignature(Struct, frozen=True, kw_only=True):
     ] = None
     secret_out: Annotated[Secret | None, HMAC_KEY, "signs the requests that the party gets"] = None
     key_id_out: Annotated[str, KEY_ID, "what the party calls that secret"] = "roamgate"
+    answers_signed: Annotated[
+        bool, "the party signs its answers too, with secret_out: another answer is not believed"
+    ] = False
     max_age: Annotated[timedelta, DURATION, "how old a request may be"] = timedelta(minutes=5)
     skew: Annotated[timedelta, DURATION, "how far the clocks may be apart"] = timedelta(seconds=60)
 
@@ -399,7 +402,7 @@ class Party(Struct, frozen=True, kw_only=True):
         "connection are refused",
     ] = None
     http_signature: Annotated[
-        HttpSignature | None, "HMAC signatures of requests (RFC 9421), for JSON parties that can"
+        HttpSignature | None, "HMAC signatures of messages (RFC 9421), for JSON parties that can"
     ] = None
     wss: Annotated[
         Wss | None, "WS-Security signatures, if the party wants them (OCHP itself does not)"

@@ -328,7 +328,8 @@ class _Hearing:
                 if isinstance(served.error, StoreUnavailable):
                     headers = {"Retry-After": _RETRY_AFTER, **response.headers}
                     response = replace(response, headers=headers)
-                return heard.answered(response)
+                response = heard.answered(response)
+                return served.seal(response) if served.seal else response
             finally:
                 turn.leave()
                 tally.answered(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.security.http_signature import (
+    Answer,
     Message,
     SharedKeys,
     _values,
@@ -15,8 +16,10 @@ from gateway.security.http_signature import (
     mac,
     read_key,
     sign,
+    sign_answer,
     signature_base,
     verify,
+    verify_answer,
 )
 from gateway.security.unverified import Unverified
 
@@ -306,3 +309,82 @@ def test_keys_are_long_and_not_printed():
             read_key(text)
     assert "secrets=" not in repr(KEYS)
     assert repr(KEY) not in repr(KEYS)
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+ANSWERED = {
+    "content-type": "application/json",
+    "link": '<https://gw.example/next>; rel="next"',
+    "x-total-count": "7",
+    "ocpi-to-party-id": "ABC",
+    "date": "Fri, 02 May 2031 12:00:00 GMT",
+}
+
+
+def answered(request=None, key=KEY, now=NOW, status=200, body=b"[]"):
+    """An answer as it arrives."""
+    answer = Answer(status, ANSWERED, body, request or signed())
+    added = sign_answer(answer, key, "partner", now, "ocpi-")
+    fields = answer.fields | {name.lower(): value for name, value in added.items()}
+    return answer._replace(fields=fields)
+
+
+@pytest.mark.parametrize("key", [KEY, NEXT])
+def test_an_answer_is_bound_to_its_request(key):
+    good = answered(key=key)
+    verify_answer(good, KEYS, NOW, "ocpi-")
+    for other in (signed(), signed(key=NEXT), MESSAGE, signed(MESSAGE._replace(method="POST"))):
+        with pytest.raises(Unverified):  # the first is the same but for its nonce
+            verify_answer(good._replace(request=other), KEYS, NOW, "ocpi-")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": 201},
+        {"body": b"[1]"},
+        {"fields": {"x-total-count": "8"}},
+        {"fields": {"link": "<https://other.example/>"}},
+        {"fields": {"ocpi-to-party-id": "XYZ"}},
+        {"fields": {"ocpi-from-party-id": "NEW"}},
+        {"fields": {"location": "/new"}},
+        {"fields": {"signature": ""}},
+        {"fields": {"signature-input": ""}},
+        {"fields": {"content-digest": content_digest(b"other")}},
+    ],
+)
+def test_a_changed_answer(change):
+    good = answered()
+    if "fields" in change:
+        change = {"fields": good.fields | change["fields"]}
+    with pytest.raises(Unverified):
+        verify_answer(good._replace(**change), KEYS, NOW, "ocpi-")
+
+
+def test_an_answer_that_is_old_or_with_another_secret():
+    for made in (answered(key=OTHER), answered(now=NOW - timedelta(hours=1))):
+        with pytest.raises(Unverified):
+            verify_answer(made, KEYS, NOW, "ocpi-")
+    changed = answered()
+    verify_answer(changed._replace(fields=changed.fields | {"date": "now"}), KEYS, NOW, "ocpi-")
+
+
+def test_a_request_is_no_answer_and_an_answer_no_request():
+    """What one side has signed for one use cannot be turned into the other."""
+    request, answer = signed(), answered()
+    with pytest.raises(Unverified, match="coverage"):
+        verify_answer(Answer(200, request.fields, request.body, request), KEYS, NOW, "ocpi-")
+    with pytest.raises(Unverified, match="coverage"):
+        verify(MESSAGE._replace(fields=answer.fields, body=answer.body), KEYS, NOW, "ocpi-")
+
+
+def test_the_lines_of_an_answer():
+    """As RFC 9421, 2.4 writes them."""
+    answer = Answer(200, {"content-digest": "sha-256=:x:"}, b"", MESSAGE)
+    names = ["@status", "content-digest", "@method;req", "@target-uri;req", "content-type;req"]
+    assert signature_base(_values(answer, names), "()") == (
+        b'"@status": 200\n"content-digest": sha-256=:x:\n"@method";req: PUT\n'
+        b'"@target-uri";req: ' + URL.encode() + b'\n"content-type";req: application/json\n'
+        b'"@signature-params": ()'
+    )

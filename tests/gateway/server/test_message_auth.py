@@ -10,9 +10,17 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 from twisted.internet import reactor
 
-from gateway.errors import BadAnswer, ConfigError
+from gateway.errors import BadAnswer, ConfigError, Unreachable
 from gateway.http import Request, Response
-from gateway.security.http_signature import Message, SharedKeys, sign, verify
+from gateway.security.http_signature import (
+    Answer,
+    Message,
+    SharedKeys,
+    sign,
+    sign_answer,
+    verify,
+    verify_answer,
+)
 from gateway.server.app import App
 from gateway.server.config import load
 from gateway.server.http import HttpServer, Limits
@@ -56,15 +64,15 @@ key_id_out = "gateway-1"
 
 @pytest.fixture
 def partner():
-    """The party's server: its port and what it was asked."""
-    seen = []
+    """The party's server: its port, what it was asked, how it answers."""
+    seen, answer = [], [lambda request: Response(status=500)]
 
     async def handler(request):
         seen.append(request)
-        return Response(status=500)
+        return answer[0](request)
 
     server = HttpServer(handler, Limits(), reactor)
-    yield server.listen(0), seen
+    yield server.listen(0), seen, answer
     for connection in list(server._connections):
         connection.abort()
     pytest_twisted.blockon(server.drain())
@@ -124,6 +132,33 @@ async def test_requests_have_to_be_signed(app):
     assert await code(gate, request(IN, query="a=1")) == (200, 1000)
 
 
+def message_of(asked):
+    return Message("GET", f"https://gw.example{asked.path}", asked.headers, asked.body)
+
+
+async def test_answers_are_signed_with_the_secret_of_the_request(app):
+    """Also those that refuse; not those to what is not signed."""
+    gate = app()
+    for key, path in ((IN, "/ocpi/versions"), (NEXT, "/ocpi/versions"), (IN, "/ocpi/nowhere")):
+        asked = request(key, path)
+        got = await gate.router(asked)
+        fields = {name.lower(): value for name, value in got.headers.items()}
+        answer = Answer(got.status, fields, got.body, message_of(asked))
+        verify_answer(answer, SharedKeys(secrets=(key,)), datetime.now(UTC), "ocpi-")
+        assert 'keyid="abc-1"' in fields["signature-input"]
+        with pytest.raises(Exception, match="signature"):
+            verify_answer(
+                answer._replace(request=message_of(request(key, path))),
+                SharedKeys(secrets=(key,)),
+                datetime.now(UTC),
+                "ocpi-",
+            )
+        again = await gate.router(asked)
+        assert again.status == 401
+        assert "Signature" not in again.headers
+    assert "Signature" not in (await gate.router(request(None))).headers
+
+
 async def test_a_replay_is_refused_by_another_process_too(app):
     """The memory is the store."""
     asked = request()
@@ -140,7 +175,7 @@ async def test_without_a_secret_nothing_has_to_be_signed(app):
 
 async def test_what_the_party_gets_is_signed(app, partner):
     """As it sees it on its side: its own URL, the fields that came."""
-    port, seen = partner
+    port, seen, _ = partner
     with pytest.raises(BadAnswer):
         await app().links.get("abc")._link.refresh("id-1")
     [asked] = seen
@@ -151,6 +186,34 @@ async def test_what_the_party_gets_is_signed(app, partner):
     assert 'keyid="gateway-1"' in asked.headers["signature-input"]
     with pytest.raises(Exception, match="signature"):
         verify(message, SharedKeys(secrets=(IN,)), now, "ocpi-")
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "error", "said"),
+    [
+        (200, OUT, BadAnswer, "OCPI|JSON|status code|object"),
+        (200, IN, BadAnswer, "not believed: signature"),
+        (404, IN, BadAnswer, "HTTP 404 that is not believed"),
+        (200, None, BadAnswer, "not believed: digest"),
+        (503, None, Unreachable, "HTTP 503, not signed"),
+    ],
+)
+async def test_the_answers_of_a_party_that_signs_them(app, partner, status, key, error, said):
+    """What is not signed for this request is not read at all."""
+    port, _, answer = partner
+
+    def signed_answer(asked):
+        if key is None:
+            return Response(status=status, body=b"{}")
+        target = f"http://localhost:{port}{asked.path}?{asked.query}"
+        whole = Message(asked.method, target, asked.headers, asked.body)
+        added = sign_answer(Answer(status, {}, b"{}", whole), key, "k", datetime.now(UTC), "ocpi-")
+        return Response(status=status, headers=added, body=b"{}")
+
+    answer[0] = signed_answer
+    with pytest.raises(error, match=said) as caught:
+        await app(OPTIONS + "answers_signed = true").links.get("abc")._link.refresh("id-1")
+    assert ("believed" in str(caught.value) or "not signed" in str(caught.value)) == (key != OUT)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +238,7 @@ def test_the_target_is_what_the_receiver_sees(url, target):
         ('secret_in = "not base64"', "is no Base64"),
         (f'{OPTIONS}max_age = "1"', "is no duration"),
         (OPTIONS.replace("gateway-1", "a b"), "is no key id"),
+        (f'secret_in = "{IN_TEXT}"\nanswers_signed = true', "of no use without secret_out"),
     ],
 )
 def test_what_cannot_be_configured(app, options, said):
