@@ -335,9 +335,12 @@ class Exchange:
         return await self._done(asked, lambda work: handler(work, asked.message), small=small)
 
     async def _done(
-        self, asked: "_Asked", change: Callable[[Work], M], *, small: bool
+        self, asked: "_Asked", change: Callable[[Work], M], *, small: bool, soft: bool = False
     ) -> tuple[M, bool]:
-        """The reply to a change of the store, and whether something is owed by it."""
+        """The reply to a change of the store, and whether something is owed by it.
+
+        ``soft``: part of something that ``settle`` ends.
+        """
 
         def write(tx: Transaction) -> tuple[M, bool, Entry]:
             work = self.work(tx, asked.party, asked.correlation)
@@ -351,7 +354,7 @@ class Exchange:
         else:
             async with self._long(asked):
                 reply, owed, entry = await self.runtime.in_thread(
-                    lambda: self.store.run(write), writing=True
+                    lambda: self.store.run(write, soft=soft), writing=True
                 )
         if asked.transcript:
             asked.transcript.entered(entry)
@@ -360,16 +363,19 @@ class Exchange:
     async def _upload_list(self, asked: "_Asked", items: Items) -> Message:
         """Part by part, each in a transaction of its own; then what is missing in a full list.
 
-        What the ledger says of the whole stands there with the last transaction.
+        What the ledger says of the whole stands there with the last transaction. Only the end
+        waits for the disk: nobody is told before that, and what is owed to partners is claimed, so
+        put to the disk, before it is sent.
         """
         long = LongList(asked.message, UPLOADS[type(asked.message)])
         for number, part in enumerate(long.parts(items), 1):
-            receipt, owed = await self._done(asked, part.do, small=False)
+            receipt, owed = await self._done(asked, part.do, small=False, soft=True)
             long.took(part, receipt)
             if owed:
                 self.wake()
             if number in LEARN_AFTER:
                 await self.runtime.in_thread(self.store.learn, writing=True)
+        await self.runtime.in_thread(self.store.settle, writing=True)
         return long.receipt
 
     # -- the word of the home-CSP --------------------------------------------------------------

@@ -122,9 +122,14 @@ class Store:
         return self._writer is not None
 
     @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        """A transaction that may write; kept when the block ends, undone when it raises."""
-        with self._my_turn(), self._transaction(reading=False) as tx:
+    def begin(self, *, soft: bool = False) -> Iterator[Transaction]:
+        """A transaction that may write; kept when the block ends, undone when it raises.
+
+        ``soft``: its commit does not wait for the disk. Both databases have one log, so the next
+        commit that does wait brings it to the disk too; until then a crash of the machine (not of
+        the process) may undo it.
+        """
+        with self._my_turn(), self._transaction(reading=False, soft=soft) as tx:
             yield tx
 
     @contextmanager
@@ -229,16 +234,30 @@ class Store:
                 connection.invalidate()
                 raise
 
-    def run(self, work: Callable[[Transaction], T]) -> T:
-        """Do work in a writing transaction, again from the start if another got in its way."""
+    def run(self, work: Callable[[Transaction], T], *, soft: bool = False) -> T:
+        """Do work in a writing transaction, again from the start if another got in its way.
+
+        ``soft`` as in ``begin``; ``settle`` has to follow before anybody is told that it is done.
+        """
         for _ in range(ATTEMPTS - 1):
             try:
-                with self.begin() as tx:
+                with self.begin(soft=soft) as tx:
                     return work(tx)
             except Contended:
                 continue
-        with self.begin() as tx:
+        with self.begin(soft=soft) as tx:
             return work(tx)
+
+    def settle(self) -> None:
+        """Bring to the disk whatever was committed before.
+
+        A transaction that changes nothing would not wait for the disk, so this one changes a row.
+        """
+        fresh = {"name": "settled", "value": secrets.token_bytes(8)}
+        with self.begin() as tx:
+            insert = tx.insert(meta)
+            changed = {"value": insert.excluded.value}
+            tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), [fresh])
 
     def take(self, name: str) -> bool:
         """Hold a name until ``give``; False while another process on this store does.
@@ -271,8 +290,10 @@ class Store:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, *, reading: bool) -> Iterator[Transaction]:
+    def _transaction(self, *, reading: bool, soft: bool = False) -> Iterator[Transaction]:
         with errors_of_the_store(), self._engine.connect() as connection:
+            if soft:
+                connection.execution_options(soft=True)
             if reading:
                 connection.execution_options(reading=True)
                 if self._writer is None:
@@ -281,6 +302,8 @@ class Store:
                     )
             with connection.begin():
                 tx = Transaction(connection, self._clock, self._secret)
+                if soft and self._writer is None:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield tx
                 tx.ledger.flush()
 

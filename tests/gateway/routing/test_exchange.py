@@ -7,6 +7,8 @@ import pytest
 
 from gateway.errors import GatewayError, StoreUnavailable, UnknownId, UnknownOperation
 from gateway.mapping.context import Note, Outcome
+from gateway.mapping.spool import Spool
+from gateway.model.location import Location
 from gateway.model.message import (
     AuthorisationQuery,
     CdrDecisions,
@@ -19,6 +21,7 @@ from gateway.model.message import (
 )
 from gateway.routing import exchange as exchange_module
 from gateway.routing.exchange import QUERIES, UPLOADS
+from gateway.routing.long_lists import PART
 from gateway.routing.runtime import run
 from tests.gateway.routing.samples import ACM, TNM, listed_cdr, record, ref
 from tests.gateway.routing.town import PARTIES, Town, party
@@ -63,6 +66,44 @@ def test_every_request_stands_in_the_ledger_and_is_found_again(town: Town) -> No
         }
         for name, value in (("evse", "DEACME1"), ("location", "L1"), ("token", "4AB")):
             assert len(tx.ledger.find(identifier=(name, value))) == 1, name
+
+
+def test_a_long_list_is_answered_when_it_is_on_disk(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts do not wait for the disk, what comes after them does."""
+    steps: list[str] = []
+    store, commit, settle = town.store, town.store.run, town.store.settle
+
+    def part(work: Any, *, soft: bool = False) -> Any:
+        steps.append("soft" if soft else "hard")
+        return commit(work, soft=soft)
+
+    def end() -> None:
+        steps.append("settled")
+        settle()
+
+    monkeypatch.setattr(store, "run", part)
+    monkeypatch.setattr(store, "settle", end)
+    sites = Spool(Location)
+    sites.extend(record(str(number), f"L{number}") for number in range(2 * PART))
+    run(
+        town.exchange.ask_list(partner(town, "lists-cpo"), LocationUpload(locations=()), sites, "c")
+    )
+    with store.read() as tx:
+        assert tx.objects.page("location", limit=1).total == 2 * PART
+    assert steps == ["soft", "soft", "soft", "settled"]
+
+    def broken() -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(store, "settle", broken)
+    with pytest.raises(StoreUnavailable):
+        run(
+            town.exchange.ask_list(
+                partner(town, "lists-cpo"), LocationUpload(locations=()), sites, "c"
+            )
+        )
 
 
 def test_an_internal_error_is_one_of_ours_and_is_recorded(

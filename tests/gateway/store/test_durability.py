@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from sqlalchemy import select
 
 import gateway
 from gateway.errors import ConfigError, StoreUnavailable
-from gateway.store import Filter, Item, Parcel, Store
+from gateway.store import Filter, Item, Parcel, Store, Transaction
+from gateway.store.tables import meta
 from tests.crash.between import Cable
 from tests.gateway.store.conftest import DATABASES, SERVER
 
@@ -365,15 +367,41 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path, clock: Any) -> None:
     assert modes == dict.fromkeys(files, 0o600)
 
 
+def _waits_for_disk(tx: Transaction) -> bool:
+    if tx.connection.dialect.name == "sqlite":
+        pragmas = ["journal_mode", "synchronous"]
+        found = [tx.connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in pragmas]
+        assert found in (["wal", 2], ["wal", 1])
+        return found == ["wal", 2]
+    return tx.connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+
+
 def test_commits_go_to_the_disk(store: Store) -> None:
     with store.begin() as tx:
-        if tx.connection.dialect.name == "sqlite":
-            pragmas = ["journal_mode", "synchronous"]
-            found = [tx.connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in pragmas]
-            assert found == ["wal", 2]
-        else:
-            query = "SHOW synchronous_commit"
-            assert tx.connection.exec_driver_sql(query).scalar() == "on"
+        assert _waits_for_disk(tx)
+
+
+def test_a_soft_commit_does_not_wait_and_the_next_one_does(store: Store) -> None:
+    """Over the same connection, and also after one that was undone."""
+    assert not store.run(_waits_for_disk, soft=True)
+    assert store.run(_waits_for_disk)
+    with pytest.raises(ZeroDivisionError):
+        store.run(lambda tx: 1 / (not _waits_for_disk(tx) and 0), soft=True)
+    assert store.run(_waits_for_disk)
+
+
+def test_settling_changes_something_each_time(store: Store) -> None:
+    """What changes nothing does not wait for the disk."""
+
+    def settled(tx: Transaction) -> bytes | None:
+        query = select(meta.c.value).where(meta.c.name == "settled")
+        return tx.connection.execute(query).scalar()
+
+    found = [store.run(settled)]
+    for _ in range(2):
+        store.settle()
+        found.append(store.run(settled))
+    assert len(set(found)) == 3
 
 
 def test_a_reader_cannot_write(store: Store) -> None:
