@@ -55,8 +55,8 @@ country = "NL"
 codes = {havenlader}
 protocol = "ocpi-2.2.1"
 time_zone = "Europe/Amsterdam"
-authorise_within = "1s"
-answer_timeout = "1s"
+authorise_within = "5s"
+answer_timeout = "5s"
 [party.ocpi]
 token_in = "token-a-of-havenlader"
 callback_origins = ["{cpo}"]
@@ -69,8 +69,8 @@ roles = ["emsp"]
 country = "NL"
 codes = {rijstroom}
 protocol = "ocpi-2.2.1"
-authorise_within = "1s"
-answer_timeout = "1s"
+authorise_within = "5s"
+answer_timeout = "5s"
 [party.ocpi]
 token_in = "token-a-of-rijstroom"
 callback_origins = ["{emsp}"]
@@ -83,8 +83,8 @@ roles = ["hub"]
 country = "DE"
 codes = {clearing}
 protocol = "ochp-1.4"
-authorise_within = "1s"
-answer_timeout = "1s"
+authorise_within = "5s"
+answer_timeout = "5s"
 [party.ochp]
 address = "{hub}/ochp/1.4"
 live_address = "{hub}/ochp/1.4/live"
@@ -254,6 +254,11 @@ class Gate:
         self.config.write_text(text + "\n".join(pairs), encoding="utf-8")
         self.app: App | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    def impatient(self) -> None:
+        """Have the gateway wait a second for its partners, before it is started."""
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text.replace('= "5s"', '= "1s"'), encoding="utf-8")
 
     # -- the gateway ---------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.app import app
 from gateway.demo import data
+from gateway.http import Response
 from tests.support.gate import Gate, pause, until
 
 SITE = data.ocpi_locations("NL", "HAV", 1, seed=1)[0]
@@ -42,6 +43,7 @@ async def ended(process, within):
 
 async def test_a_stop_that_is_asked_for(gate):
     """SIGTERM while a partner hangs and another client waits: it ends well, before they do."""
+    gate.impatient()
     process = gate.spawn()
     await gate.ready()
     await gate.register()
@@ -50,6 +52,7 @@ async def test_a_stop_that_is_asked_for(gate):
     async def hang(request):
         hanging.append(request)
         await pause(30)
+        return Response(status=204)
 
     gate.places["rijstroom"].trouble = gate.places["clearing"].trouble = hang
     await gate.cpo.put("locations", SITE)
@@ -57,7 +60,7 @@ async def test_a_stop_that_is_asked_for(gate):
     idle = socket.create_connection(("127.0.0.1", gate.port))
 
     process.send_signal(signal.SIGTERM)
-    code, log = await ended(process, within=15)
+    code, log = await ended(process, within=20)
     assert code == 0
     events = [json.loads(line)["event"] for line in log.splitlines()]
     assert "gateway stopped" in events
@@ -68,6 +71,7 @@ async def test_a_stop_that_is_asked_for(gate):
 
 async def test_told_twice(gate):
     """The second signal ends it at once."""
+    gate.impatient()
     process = gate.spawn()
     await gate.ready()
     await gate.register()
@@ -76,6 +80,7 @@ async def test_told_twice(gate):
     async def hang(request):
         hanging.append(request)
         await pause(30)
+        return Response(status=204)
 
     gate.places["rijstroom"].trouble = hang
     await gate.cpo.put("locations", SITE)
@@ -84,7 +89,7 @@ async def test_told_twice(gate):
     await pause(0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    code, log = await ended(process, within=15)
+    code, log = await ended(process, within=20)
     assert code == 1
     assert log.splitlines()[-1] == "roamgate: told twice to stop: ended at once"
 

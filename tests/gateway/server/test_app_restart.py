@@ -15,6 +15,7 @@ from twisted.internet.defer import ensureDeferred
 
 from gateway.demo import data
 from gateway.demo.ochp import text
+from gateway.http import Response
 from gateway.routing.delivery import AT_ONCE, LEASE
 from gateway.server.app import utc_now
 from tests.support.gate import Gate, pause, token_header, until
@@ -99,12 +100,14 @@ async def test_stopped_before_delivery(gate):
 
 async def test_stopped_while_sending(gate):
     """What a stop breaks off is due at once for the next process."""
+    gate.impatient()
     await registered(gate)
     hanging = []
 
     async def hang(request):
         hanging.append(request)
         await pause(30)
+        return Response(status=204)
 
     for place in gate.places.values():
         place.trouble = hang
@@ -171,6 +174,7 @@ async def test_killed_while_sending(gate):
     async def hang(request):
         hanging.append(request)
         await pause(30)
+        return Response(status=204)
 
     gate.places["rijstroom"].trouble = hang
     await uploads(gate)
