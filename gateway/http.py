@@ -38,6 +38,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """A body that was too long to be held; ``body`` is empty then. Closed after the answer."""
     peer: str = ""
     """Address of the other end, for logs."""
+    sender: str = ""
+    """The party that its beginning was found to be of, for logs."""
     secure: bool = False
     """It came over TLS."""
     client_certificate: object | None = None
@@ -64,8 +66,8 @@ class Response(Struct, frozen=True, kw_only=True):
 class Welcome(Struct, frozen=True, kw_only=True):
     """What may still come of a long body, of which the beginning was looked at."""
 
-    known: bool
-    """It is certain who sends it."""
+    sender: str
+    """The party that sends it; empty: that is not certain yet."""
     most: int
     """Bytes of the whole body."""
 

@@ -67,8 +67,10 @@ _LISTENER = {
     "fields": ("header-count", "a proxy adds a dozen"),
     "body": ("body-size", "of a route without a limit of its own"),
     "held": ("memory", "bodies in memory, of all connections together"),
+    "held_of_one": ("memory-of-one", "of them, the long ones of one party"),
     "spool": ("", "a longer body waits in a file"),
     "spooled": ("memory", "bodies in files, of all connections together"),
+    "spooled_of_one": ("memory-of-one", "of them, those of one party: its longest list"),
     "unknown": (
         "unknown-sender",
         "of both, what is over 64 KB and not known by its beginning; half of it for one address",

@@ -38,7 +38,7 @@ from gateway.server.listeners import Listeners
 from gateway.server.message_auth import MessageAuth
 from gateway.server.metrics import CONTENT_TYPE, Metrics
 from gateway.server.reload import Reloading
-from gateway.server.route_limits import share
+from gateway.server.route_limits import longest_bodies, share
 from gateway.server.router import Router
 from gateway.server.shares import Shares
 from gateway.server.signatures import message_security
@@ -126,11 +126,14 @@ class App:
             self.close()
             raise
         self._drain_seconds = gateway.drain.total_seconds()
+        whole, longest = longest_bodies(config.limits)
         limits = Limits(
             drain_seconds=self._drain_seconds,
             connections=config.limits.connections,
             connections_of_one=config.limits.connections_of_one,
-            unknown=max(Limits().unknown, 2 * config.limits.soap.bytes),
+            held_of_one=max(Limits().held_of_one, 2 * whole),
+            spooled_of_one=max(Limits().spooled_of_one, longest + longest // 16),
+            unknown=max(Limits().unknown, 2 * whole),
         )
         self._public = HttpServer(
             self.router,

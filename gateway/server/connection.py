@@ -74,6 +74,7 @@ class Connection(Protocol):
         self._stalled = _NEVER  # when the client must have read; _NEVER while it keeps up
         self._body_began, self._held, self._spooled = 0.0, 0, 0
         self._unknown: int | None = None  # what of these is of a sender that is not known
+        self._sender = ""  # whose these are, once that is known
         self._serving: Deferred[None] | None = None
         self._turn: Deferred[None] | None = None
         self._advancing = self._advance_due = self._paused = self._eof = False
@@ -270,8 +271,12 @@ class Connection(Protocol):
 
     def _let_in(self, said: Welcome) -> None:
         """Take the rest of a body, as far as was said. Raises HttpError."""
-        if said.known:
+        if said.sender:
+            self._sender = said.sender
+            self._server.count(said.sender, self._held, self._spooled)
             self._intake.granted(said.most, "body-size", f"the body is over {said.most} bytes")
+            if (error := self._no_room()) is not None:
+                raise error
             return
         reason = f"over {said.most} bytes are taken of known senders only"
         self._intake.granted(said.most, "unknown-size", reason)
@@ -410,7 +415,11 @@ class Connection(Protocol):
         head, page_for = self._intake.head, self._server.page_for
         if head is not None and page_for is not None:
             request = Request(
-                method=head.method, path=head.path, headers=head.headers, peer=self._peer
+                method=head.method,
+                path=head.path,
+                headers=head.headers,
+                peer=self._peer,
+                sender=self._sender,
             )
             answer = page_for(head.path)(request, error.status, error.code, error.reason)
             return dict(answer.headers), answer.body if isinstance(answer.body, bytes) else b""
@@ -447,12 +456,13 @@ class Connection(Protocol):
 
     def _hold(self, size: int) -> None:
         """Count memory, or disk, that a body takes."""
-        if self._intake.spooled:
-            self._spooled += size
-            self._server.spooled += size
-        else:
-            self._held += size
-            self._server.held += size
+        held, spooled = (0, size) if self._intake.spooled else (size, 0)
+        self._held += held
+        self._spooled += spooled
+        self._server.held += held
+        self._server.spooled += spooled
+        if self._sender:
+            self._server.count(self._sender, held, spooled)
         if self._unknown is not None:
             self._count_unknown(size)
 
@@ -466,6 +476,11 @@ class Connection(Protocol):
         server, limits = self._server, self._limits
         if server.held > limits.held or server.spooled > limits.spooled:
             return HttpError(503, "memory", "too many large requests at once")
+        if self._sender and (
+            server.held_of[self._sender] > limits.held_of_one
+            or server.spooled_of[self._sender] > limits.spooled_of_one
+        ):
+            return HttpError(503, "memory-of-one", "too many large requests of this party at once")
         if self._unknown is not None and (
             server.unknown[self._peer] > limits.unknown // 2
             or server.unknown.total() > limits.unknown
@@ -478,6 +493,9 @@ class Connection(Protocol):
         """Give back the memory and the disk that the request was counted for."""
         self._server.held -= self._held
         self._server.spooled -= self._spooled
+        if self._sender:
+            self._server.count(self._sender, -self._held, -self._spooled)
+            self._sender = ""
         self._held = self._spooled = 0
         if self._unknown is not None:
             self._server.unknown[self._peer] -= self._unknown

@@ -261,7 +261,8 @@ def _begun(family: str, service: RestService, most: int) -> Begun:
         started, served = time.perf_counter(), Served()
         refusal = await service.begun(request, served)
         if refusal is None:
-            return Welcome(known=True, most=most)
+            assert served.partner is not None
+            return Welcome(sender=served.partner.id, most=most)
         _log_call(family, request, served, refusal, started)
         return refusal
 
@@ -368,7 +369,15 @@ def _refused(
     routing = code in ("not-found", "method-not-allowed", "path")
     event, about = ("no such route", {}) if routing else ("request refused", {"reason": reason})
     id = correlation_id(request.headers)
-    log.info(event, code=code, method=request.method, peer=request.peer, correlation_id=id, **about)
+    log.info(
+        event,
+        code=code,
+        method=request.method,
+        party=request.sender or None,
+        peer=request.peer,
+        correlation_id=id,
+        **about,
+    )
     if said is None:
         response = json_error(request, status, code, reason)
     else:

@@ -109,6 +109,9 @@ class HttpServer:
         """Bytes of request bodies in memory."""
         self.spooled = 0
         """The same in files."""
+        self.held_of: Counter[str] = Counter()
+        self.spooled_of: Counter[str] = Counter()
+        """Of both, what is long and of a party that is known by its beginning."""
         self.unknown: Counter[str] = Counter()
         """Of both, what is long and of a sender that nobody knows yet, by its address."""
         self.draining = False
@@ -236,6 +239,13 @@ class HttpServer:
             raise HttpError(503, "connections", "too many connections at once")
         elif self.draining:
             raise HttpError(503, "stopping", "the gateway is being stopped")
+
+    def count(self, sender: str, held: int, spooled: int) -> None:
+        """Count bytes of a party's long bodies in, or out again."""
+        for counter, size in ((self.held_of, held), (self.spooled_of, spooled)):
+            counter[sender] += size
+            if not counter[sender]:
+                del counter[sender]
 
     def forget(self, connection: Connection) -> None:
         """Count a client out."""

@@ -21,10 +21,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Body of a route that has no limit of its own (413 body-size)."""
     held: int = 512 * 1024 * 1024
     """Bodies of all connections together (503 memory)."""
+    held_of_one: int = 128 * 1024 * 1024
+    """Of these the long ones of one known party (503 memory-of-one)."""
     spool: int = 1024 * 1024
     """A longer body goes into a file, on routes with a limit over ``body``."""
     spooled: int = 8 * 1024 * 1024 * 1024
     """Bodies in files, of all connections together (503 memory)."""
+    spooled_of_one: int = 2 * 1024 * 1024 * 1024 + 64 * 1024 * 1024
+    """Of these the ones of one known party (503 memory-of-one)."""
     unknown: int = 256 * 1024 * 1024
     """In memory and files together: long bodies of senders that are not known by their beginning
     (503 unknown-sender); one address gets half of it."""

@@ -25,6 +25,13 @@ def list_bytes(limits: Limits, path: str) -> int:
     return int(max(values["list_bytes"], values["bytes"]))
 
 
+def longest_bodies(limits: Limits) -> tuple[int, int]:
+    """Bytes of the longest message that is read whole, and of the longest list, of any path."""
+    paths = ["", *(route.path for route in limits.routes)]
+    whole = (read(limits, path).bytes for path in paths for read in (xml_limits, json_limits))
+    return max(whole), max(list_bytes(limits, path) for path in paths)
+
+
 def json_limits(limits: Limits, path: str = "") -> json_gate.JsonLimits:
     """What a JSON message to this path may have."""
     return json_gate.JsonLimits(**_values(limits.json, limits, path))

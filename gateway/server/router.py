@@ -133,7 +133,7 @@ class Router:
         route, _ = found
         if route.begun is not None:
             return await route.begun(request)
-        return Welcome(known=False, most=self._body_limit if route.limit is None else route.limit)
+        return Welcome(sender="", most=self._body_limit if route.limit is None else route.limit)
 
     @staticmethod
     def _nowhere(method: str, allowed: set[str]) -> HttpError:

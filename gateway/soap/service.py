@@ -192,16 +192,16 @@ class SoapService:
         charset = read_content_type(request.headers).charset
         head = long.read_head(io.BytesIO(request.body), charset)
         if head is None:
-            return Welcome(known=False, most=self._limits.bytes)
+            return Welcome(sender="", most=self._limits.bytes)
         signed = is_signed(head)
         if signed and not wsse.is_named(head.headers) and not self._by_basic(request, head):
-            alone = self._connections.identify(request) is not None
-            return Welcome(known=alone, most=self._limits.bytes)
+            alone = self._connections.identify(request)
+            return Welcome(sender=alone.id if alone else "", most=self._limits.bytes)
         progress.challenges = self._challenges(head)
         party = await self._identified(request, head, progress.call, final=False)
         self._connections.check(party, request)
         whole = signed or head.body.tag not in self._lists or self._has_to_sign(party)
-        return Welcome(known=True, most=self._limits.bytes if whole else longest)
+        return Welcome(sender=party.id, most=self._limits.bytes if whole else longest)
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """The fault for a request that did not get as far as a call."""

@@ -150,8 +150,10 @@ def serve():
     """Starts listeners: gives (server, port)."""
     servers = []
 
-    def start(handler=echo, *, tls=None, bound=None, begun=None, **limits):
-        server = HttpServer(handler, Limits(**limits), reactor, bound=bound, begun=begun)
+    def start(handler=echo, *, tls=None, bound=None, begun=None, page_for=None, **limits):
+        server = HttpServer(
+            handler, Limits(**limits), reactor, bound=bound, begun=begun, page_for=page_for
+        )
         servers.append(server)
         return server, server.listen(0, tls=tls)
 

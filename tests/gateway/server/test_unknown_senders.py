@@ -47,7 +47,7 @@ def says(answer, asked=None):
 async def test_it_is_asked_once_and_early(serve, connect, thread, form, file):
     asked = []
     limits = {"spool": 100_000, "body": 1000 if file else 1_000_000}
-    begun = says(Welcome(known=True, most=LENGTH), asked)
+    begun = says(Welcome(sender="abc", most=LENGTH), asked)
     server, port = serve(size, begun=begun, bound=lambda head: 1_000_000, **limits)
     head, pieces = FORMS[form]
 
@@ -74,8 +74,8 @@ async def test_a_short_body_needs_no_asking(serve, connect, thread):
     ("said", "status", "code"),
     [
         (Response(status=401, body=b'{"error":"who"}'), 401, "who"),
-        (Welcome(known=True, most=LENGTH - 1), 413, "body-size"),
-        (Welcome(known=False, most=LENGTH - 1), 413, "unknown-size"),
+        (Welcome(sender="abc", most=LENGTH - 1), 413, "body-size"),
+        (Welcome(sender="", most=LENGTH - 1), 413, "unknown-size"),
     ],
     ids=["refused", "known", "unknown"],
 )
@@ -135,7 +135,7 @@ async def test_who_leaves_while_it_is_asked(serve, connect, thread, sleep):
     await sleep(0.2)
     client.close()
     await sleep(0.2)
-    waiting[0].callback(Welcome(known=False, most=LENGTH))
+    waiting[0].callback(Welcome(sender="", most=LENGTH))
     await sleep(0.2)
     assert server.connections == 0
     assert (server.held, server.spooled, server.unknown.total()) == (0, 0, 0)
@@ -147,7 +147,7 @@ async def test_what_unknown_senders_may_fill(serve, connect, thread):
     known = HEAD.replace(b"POST /", b"POST /known") + b"Content-Length: 400000\r\n\r\n"
 
     async def begun(request):
-        return Welcome(known=request.path == "/known", most=LENGTH)
+        return Welcome(sender=request.path[1:], most=LENGTH)
 
     server, port = serve(size, begun=begun, unknown=1_000_000)
 
@@ -171,6 +171,60 @@ async def test_what_unknown_senders_may_fill(serve, connect, thread):
     assert [(each.status, each.json["error"]) for each in told] == [(503, "unknown-sender")] * 2
     assert [each.status for each in (friend, *served)] == [200] * 4
     assert server.unknown == {}
+
+
+async def test_who_writes_the_refusal_is_told_the_party(serve, connect, thread):
+    """For the log; there is none before the beginning was looked at."""
+    asked = []
+
+    def page(request, status, code, reason):
+        asked.append((code, request.sender))
+        return Response(status=status)
+
+    _, port = serve(
+        size, begun=says(Welcome(sender="abc", most=LENGTH - 1)), page_for=lambda path: page
+    )
+    length = b"Content-Length: %d\r\n\r\n"
+
+    def dialogue():
+        for head in (HEAD + length % LENGTH, HEAD + length % 10**12):
+            connect(port).send(head, b"x" * 2 * FIRST).answer()
+
+    await thread(dialogue)
+    assert asked == [("body-size", "abc"), ("body-size", "")]
+
+
+@pytest.mark.parametrize("file", [False, True])
+async def test_what_one_party_may_fill(serve, connect, thread, file):
+    """The others have their room, and its own comes back."""
+    head = HEAD + b"Content-Length: 400000\r\n\r\n"
+
+    async def begun(request):
+        return Welcome(sender=request.path[1:], most=LENGTH)
+
+    limits = {"spool": 100_000, "body": 1000} if file else {}
+    most = {"spooled_of_one" if file else "held_of_one": 400_000 if file else 600_000}
+    server, port = serve(size, begun=begun, bound=lambda head: 1_000_000, **limits, **most)
+    counter = server.spooled_of if file else server.held_of
+
+    def begin(party, taken=0):
+        client = connect(port).send(head.replace(b"POST /", b"POST /" + party), b"x" * 390_000)
+        eventually(lambda: counter[party.decode()] >= taken)
+        return client
+
+    def dialogue():
+        one = begin(b"abc", 200_000)
+        told = begin(b"abc").answer()
+        other = begin(b"def", 200_000)
+        served = [client.send(b"x" * 10_000).answer() for client in (one, other)]
+        again = begin(b"abc").send(b"x" * 10_000).answer()
+        return told, [*served, again]
+
+    told, served = await thread(dialogue)
+    assert (told.status, told.json["error"]) == (503, "memory-of-one")
+    assert "retry-after" in told.headers
+    assert [each.status for each in served] == [200] * 3
+    assert (server.held_of, server.spooled_of, server.held, server.spooled) == ({}, {}, 0, 0)
 
 
 # ---------------------------------------------------------------- the gateway
