@@ -208,7 +208,8 @@ def test_a_batch_goes_out_as_one_and_in_parts_when_it_cannot_be_said(town: Town)
     assert dead.object_key == "DE*ACM/L1"
 
 
-def test_long_lists_are_sent_in_parts(town: Town) -> None:
+def test_long_lists_are_sent_in_parts(make_town: Any) -> None:
+    town = make_town(PARTIES, (Agreement("house", "lists-emp"),))
     tokens = tuple(listed_token(f"{number:X}") for number in range(1, 451))
     town.ask("lists-emp", TokenUpload(tokens=tokens))
     town.deliver()

@@ -105,11 +105,25 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "store.db")
         return f"sqlite:///{tmp_path}/store.db"
     address: str = request.getfixturevalue("postgresql")
-    Store(address, Clock()).close()
-    with psycopg.connect(_libpq(address), autocommit=True) as connection:
-        tables = sql.SQL(", ").join(map(sql.Identifier, metadata.tables))
-        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    if not _emptied(address):
+        Store(address, Clock()).close()
     return address
+
+
+_EMPTY = "".join(f'DELETE FROM "{name}";' for name in metadata.tables)
+"""A tenth of what TRUNCATE takes, which writes new files for every table."""
+_FROM_ONE = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+
+
+def _emptied(address: str) -> bool:
+    """Leave nothing in the tables; False: there are none."""
+    with psycopg.connect(_libpq(address)) as connection:
+        found = connection.execute("SELECT to_regclass('objects')").fetchone()
+        if found == (None,):
+            return False
+        connection.execute(_EMPTY)
+        connection.execute(_FROM_ONE)
+    return True
 
 
 @pytest.fixture
