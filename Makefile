@@ -26,7 +26,7 @@ serve: $(READY) ## Leave a gateway running with the demo's partners.
 	$(BIN)/roamgate demo --serve
 
 test: $(READY) ## Set up and run the tests.
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,15 +1,18 @@
 """The seven flows, told step by step; each step checks what arrived at the other end."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
+
+from twisted.internet.defer import FirstError, ensureDeferred, gatherResults
 
 from gateway.demo import data
 from gateway.demo.ochp import text, texts
 from gateway.demo.stage import Stage
 
 _PATIENCE = 20.0
+_AT_ONCE = 8
 
 
 class Teller(Protocol):
@@ -57,6 +60,21 @@ class Flows:
             waited += 0.05
         self.tell.line(what)
 
+    @staticmethod
+    async def many(calls: Iterable[Awaitable[Any]]) -> None:
+        """Calls over several connections, as a partner makes them who has much to say."""
+        waiting = iter(calls)
+
+        async def some() -> None:
+            for call in waiting:
+                await call
+
+        going = [ensureDeferred(some()) for _ in range(_AT_ONCE)]
+        try:
+            await gatherResults(going, consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()
+
     # -- 0 -------------------------------------------------------------------------------------
 
     async def register(self) -> None:
@@ -72,8 +90,7 @@ class Flows:
         for tariff in cpo.lists["tariffs"]:
             await cpo.put("tariffs", tariff)
         half = len(self.sites) // 2
-        for site in self.sites[:half]:
-            await cpo.put("locations", site)
+        await self.many(cpo.put("locations", site) for site in self.sites[:half])
         self.tell.line(f"Havenlader pushed {half} sites, the rest is pulled from it")
 
         async def listed() -> list[str]:
@@ -159,28 +176,6 @@ class Flows:
 
     async def status(self) -> None:
         cpo, emp, hub = self.stage.ocpi_cpo, self.stage.ochp_emp, self.stage.hub
-        busy = self.sites[1:41]
-        for site in busy:
-            await cpo.patch_evse(
-                site["id"],
-                site["evses"][0]["uid"],
-                status="CHARGING",
-                last_updated=data.utc(data.NOW + timedelta(hours=2)),
-            )
-        wanted = {site["evses"][0]["evse_id"] for site in busy}
-        answer = await emp.call("GetStatusRequest", live=True)
-        charging = {
-            text(evse, "evseId")
-            for evse in answer
-            if (evse.get("major"), evse.get("minor")) == ("not-available", "charging")
-        }
-        if not wanted <= charging:
-            raise Missing(f"{len(wanted - charging)} of 40 charging EVSEs in GetStatus")
-        self.tell.line("40 EVSEs set to CHARGING by PATCH are charging in GetStatus")
-        await self.until(
-            "the clearing house got them by UpdateStatus",
-            lambda: all(hub.status.get(e) == ("not-available", "charging") for e in wanted),
-        )
         first, second = self.alpen[0]["evse_id"], self.alpen[2]["evse_id"]
         ttl = data.utc(datetime.now(UTC) + timedelta(seconds=4))
         later = data.utc(datetime.now(UTC) + timedelta(hours=1))
@@ -197,8 +192,32 @@ class Flows:
                 and self._state_at_emsp(second) == "AVAILABLE"
             ),
         )
+        busy = self.sites[1:41]
+        await self.many(
+            cpo.patch_evse(
+                site["id"],
+                site["evses"][0]["uid"],
+                status="CHARGING",
+                last_updated=data.utc(data.NOW + timedelta(hours=2)),
+            )
+            for site in busy
+        )
+        wanted = {site["evses"][0]["evse_id"] for site in busy}
+        answer = await emp.call("GetStatusRequest", live=True)
+        charging = {
+            text(evse, "evseId")
+            for evse in answer
+            if (evse.get("major"), evse.get("minor")) == ("not-available", "charging")
+        }
+        if not wanted <= charging:
+            raise Missing(f"{len(wanted - charging)} of 40 charging EVSEs in GetStatus")
+        self.tell.line("40 EVSEs set to CHARGING by PATCH are charging in GetStatus")
         await self.until(
-            "its time to live runs out: the EVSE is UNKNOWN",
+            "the clearing house got them by UpdateStatus",
+            lambda: all(hub.status.get(e) == ("not-available", "charging") for e in wanted),
+        )
+        await self.until(
+            "the time to live of Alpenstrom's runs out: the EVSE is UNKNOWN",
             lambda: self._state_at_emsp(first) == "UNKNOWN",
         )
 
@@ -228,8 +247,7 @@ class Flows:
             lambda: got[data.ochp_uid(7)]["valid"] is False and data.ochp_uid(201) in got,
         )
         emsp = self.stage.ocpi_emsp
-        for token in emsp.lists["tokens"][:30]:
-            await emsp.put("tokens", token)
+        await self.many(emsp.put("tokens", token) for token in emsp.lists["tokens"][:30])
         offline = {t["uid"] for t in emsp.lists["tokens"] if t["whitelist"] != "NEVER"}
         waited = 0.0
         seen: set[str] = set()
@@ -318,10 +336,8 @@ class Flows:
             data.ocpi_cdr(self.sites[1 + number % 40], got[data.ochp_uid(10 + number)], number)
             for number in range(40)
         ]
-        for record in records:
-            await cpo.put("cdrs", record)
-        for record in records[:5]:
-            await cpo.put("cdrs", record)  # again: no second effect
+        await self.many(cpo.put("cdrs", record) for record in records)
+        await self.many(cpo.put("cdrs", record) for record in records[:5])  # no second effect
         self.cdrs_sent += len(records)
         queue = await self._queue()
         if len(queue) != len(records):
@@ -451,23 +467,17 @@ class Flows:
     # -- 7 -------------------------------------------------------------------------------------
 
     async def sessions(self) -> None:
+        await self._all_sessions("ACTIVE", "10 sessions of Havenlader are ACTIVE at Rijstroom")
+        await self._all_sessions("COMPLETED", "and COMPLETED in the end")
+
+    async def _all_sessions(self, status: str, told: str) -> None:
         cpo, emsp = self.stage.ocpi_cpo, self.stage.ocpi_emsp
-        for number in range(10):
-            token = emsp.lists["tokens"][number]
-            session = data.ocpi_session(self.sites[number], token, number, "ACTIVE")
-            await cpo.put("sessions", session)
-        await self.until(
-            "10 sessions of Havenlader are ACTIVE at Rijstroom",
-            lambda: sum(s["status"] == "ACTIVE" for s in emsp.got["sessions"].values()) == 10,
+        await self.many(
+            cpo.put("sessions", data.ocpi_session(self.sites[number], token, number, status))
+            for number, token in enumerate(emsp.lists["tokens"][:10])
         )
-        for number in range(10):
-            token = emsp.lists["tokens"][number]
-            session = data.ocpi_session(self.sites[number], token, number, "COMPLETED")
-            await cpo.put("sessions", session)
-        await self.until(
-            "and COMPLETED in the end",
-            lambda: sum(s["status"] == "COMPLETED" for s in emsp.got["sessions"].values()) == 10,
-        )
+        got = emsp.got["sessions"]
+        await self.until(told, lambda: sum(s["status"] == status for s in got.values()) == 10)
 
     def faults(self) -> list[str]:
         """Everything that a partner found wrong with what the gateway said."""

@@ -98,10 +98,10 @@ callback_origins = ["http://127.0.0.1:{visitor}"]
 {agreements}
 
 [schedule]
-status = "2s"
-locations = "5s"
-tokens = "2s"
-cdrs = "2s"
+status = "1s"
+locations = "2s"
+tokens = "1s"
+cdrs = "1s"
 """
 PAIRS = (
     ("havenlader", "fahrstrom"),
