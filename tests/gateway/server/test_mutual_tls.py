@@ -33,7 +33,7 @@ from gateway.server.app import App
 from gateway.server.config import load
 from gateway.server.tls import client_tls
 from tests.gateway.server.conftest import Client
-from tests.support.gate import pause, token_header
+from tests.support.gate import pause, token_header, until
 from tests.support.wss import make_certificate, private_key, write_pem
 
 CONFIG = """
@@ -159,6 +159,10 @@ class Gate:
         answer = await self.client(stem).fetch(HttpCall(method="GET", url=url, headers=headers))
         return answer.status
 
+    async def ready(self):
+        """Not before the outbox was looked into once, which comes late on a busy machine."""
+        await until(lambda: self.app.deliveries.looked is not None, "the outbox is looked into")
+
     async def readyz(self):
         answer = await self.app.admin(Request(method="GET", path="/readyz"))
         return answer.status, json.loads(answer.body)["checks"]["key files"]
@@ -186,6 +190,7 @@ def gate(tmp_path_factory):
 def own_gate(tmp_path):
     """One of which the files may be changed."""
     made = Gate(tmp_path)
+    pytest_twisted.blockon(ensureDeferred(made.ready()))
     yield made
     pytest_twisted.blockon(ensureDeferred(made.close()))
 
