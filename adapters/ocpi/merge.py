@@ -4,7 +4,8 @@ Source: OCPI 2.2.1, PATCH of the Locations, Sessions and Tokens receiver interfa
 Rules: a field that is sent replaces the stored one; null and ``[]`` mean the same as absent, so a
 PATCH removes nothing. ``evses`` are merged by ``uid`` and ``connectors`` by ``id``; a session's
 ``charging_periods`` are appended, those that are there already not a second time; every other list
-replaces the stored one. ``last_updated`` is mandatory and goes up to the parents.
+replaces the stored one. ``last_updated`` is mandatory and goes up to the parents; an EVSE or a
+connector inside that is sent without one was changed when the whole was.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,9 @@ def patched(name: str, stored: Mapping[str, Any], changes: Mapping[str, Any]) ->
             key, inner = lists[field]
             before = result.get(field) or []
             result[field] = (
-                _appended(before, value) if key == APPEND else _merged(before, value, key, inner)
+                _appended(before, value)
+                if key == APPEND
+                else _merged(before, value, key, inner, changes.get("last_updated"))
             )
         else:
             result[field] = value
@@ -51,7 +54,7 @@ def _appended(before: list[Any], more: list[Any]) -> list[Any]:
     return [*before, *(item for item in more if item not in before)]
 
 
-def _merged(before: list[Any], changes: list[Any], key: str, inner: str) -> list[Any]:
+def _merged(before: list[Any], changes: list[Any], key: str, inner: str, time: object) -> list[Any]:
     result = list(before)
     for change in changes:
         if not isinstance(change, dict):
@@ -64,5 +67,7 @@ def _merged(before: list[Any], changes: list[Any], key: str, inner: str) -> list
             result.append(change)
         else:
             named = {**change, key: result[place][key]}
+            if time and not change.get("last_updated"):
+                named["last_updated"] = time
             result[place] = patched(inner, result[place], named)
     return result

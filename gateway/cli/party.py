@@ -1,6 +1,7 @@
 """``roamgate party``: registering with a partner whose protocol wants that, by an operator's word.
 
 Source: OCPI 2.2.1, credentials module: POST, PUT when registered already, DELETE.
+Rules: each call stands in the ledger, without the tokens.
 Limits: works beside a running gateway, on its database; the partner calls that gateway back during
 the registration, so one has to run.
 """
@@ -12,23 +13,26 @@ from typing import Any
 
 from gateway.adapter import Registering
 from gateway.errors import ConfigError, GatewayError
+from gateway.routing import ledger
 from gateway.server.app import App
 from gateway.server.config import load
+from gateway.store import Entry
 
 _Act = Callable[[Registering, str], Awaitable[Any]]
 
 
 def register(path: Path, id: str) -> int:
     """Register with a party, or renew the registration and the tokens of both sides."""
-    return _do(path, id, lambda link, about: link.connect(about), "registered with")
+    return _do(path, id, "register", lambda link, about: link.connect(about), "registered with")
 
 
 def unregister(path: Path, id: str) -> int:
     """End the registration with a party."""
-    return _do(path, id, lambda link, about: link.disconnect(about), "no longer registered with")
+    done = "no longer registered with"
+    return _do(path, id, "unregister", lambda link, about: link.disconnect(about), done)
 
 
-def _do(path: Path, id: str, act: _Act, done: str) -> int:
+def _do(path: Path, id: str, word: str, act: _Act, done: str) -> int:
     from twisted.internet import reactor as installed
     from twisted.internet.defer import ensureDeferred
 
@@ -41,10 +45,31 @@ def _do(path: Path, id: str, act: _Act, done: str) -> int:
 
     async def work() -> None:
         party = app.directory.parties[id]
-        way = app.exchange.said_to(party)
-        if way is None or not isinstance(way[0], Registering):
+        link, said = app.exchange.said_to(party) or (None, None)
+        if said is None or not isinstance(link, Registering):
             raise ConfigError(f"{id} speaks {party.partner.protocol}, in which nobody registers")
-        await act(way[0], app.exchange.new_id())
+        begun, about = app.exchange.clock(), app.exchange.new_id()
+        outcome, reason = "ok", None
+        try:
+            await act(link, about)
+        except GatewayError as error:
+            outcome, reason = ledger.error_of(error), ledger.reason_of(error)
+            raise
+        finally:
+            entry = Entry(
+                id=app.exchange.new_id(),
+                at=begun,
+                direction="out",
+                party=id,
+                protocol=party.partner.protocol,
+                operation=word,
+                correlation=about,
+                outcome=outcome,
+                reason=reason,
+                duration=app.exchange.clock() - begun,
+                request=b"",
+            )
+            app.exchange.record(*said.entries(entry, ()))
 
     def finish(result: Any) -> None:
         if result is not None:

@@ -454,7 +454,9 @@ class Said(_Transcript):
     def decided(self, entry: Entry, names: Names, said: Sequence[Written]) -> None:
         """As ``looked_up``."""
 
-    def entries(self, entry: Entry, names: Names, message: Message) -> Iterator[Written]:
+    def entries(
+        self, entry: Entry, names: Names, message: Message | None = None
+    ) -> Iterator[Written]:
         """The ledger's entries of it, one for each call, the last one with how it ended.
 
         ``entry`` tells what was to be said and how that ended.

@@ -27,6 +27,27 @@ from adapters.ocpi.merge import patched, same
             {"evses": [{"uid": "A", "connectors": [{"id": "1", "w": 2}]}]},
             {"evses": [{"uid": "A", "connectors": [{"id": "1", "v": 1, "w": 2}, {"id": "2"}]}]},
         ),
+        (  # what is inside was changed when the whole was, unless it says otherwise
+            "location",
+            {"evses": [{"uid": "A", "last_updated": 1, "connectors": [{"id": "1"}, {"id": "2"}]}]},
+            {"evses": [{"uid": "A", "connectors": [{"id": "1", "v": 2}]}], "last_updated": 5},
+            {
+                "evses": [
+                    {
+                        "uid": "A",
+                        "last_updated": 5,
+                        "connectors": [{"id": "1", "v": 2, "last_updated": 5}, {"id": "2"}],
+                    }
+                ],
+                "last_updated": 5,
+            },
+        ),
+        (
+            "location",
+            {"evses": [{"uid": "A", "last_updated": 1}]},
+            {"evses": [{"uid": "A", "last_updated": 4}], "last_updated": 5},
+            {"evses": [{"uid": "A", "last_updated": 4}], "last_updated": 5},
+        ),
         ("evse", {"connectors": None}, {"connectors": [7]}, {"connectors": [7]}),
         ("session", {"charging_periods": [1]}, {"charging_periods": [2]}, [1, 2]),
         ("session", {"charging_periods": [1]}, {"charging_periods": [1, 2]}, [1, 2]),

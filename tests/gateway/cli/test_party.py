@@ -74,6 +74,15 @@ async def test_the_operator_registers_renews_and_ends(gate):
 
     assert (await roamgate(gate, "party", "unregister", "havenlader"))[0] == 0
     assert host.calls == ["POST", "PUT", "DELETE"]
+    with gate.app.store.read() as tx:
+        found = (tx.ledger.find(party="havenlader", operation=f"{un}register") for un in ("un", ""))
+        kept = [tx.ledger.get(row.entry.id) for rows in found for row in rows]
+    called = [(entry.outcome, entry.line.split()[0]) for entry in reversed(kept)]
+    looked = [("ok", "GET"), ("ok", "GET")]
+    assert called == [*looked, ("ok", "POST"), *looked, ("ok", "PUT"), ("ok", "DELETE")]
+    said = b"".join(entry.request + entry.answer for entry in kept)
+    assert b'"token":"***"' in said
+    assert first.encode() not in said
 
 
 async def test_what_cannot_be_registered_is_told(gate):

@@ -110,7 +110,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address
 
 
-_EMPTY = "".join(f'DELETE FROM "{name}";' for name in metadata.tables)
+_EMPTY = sql.SQL("").join(
+    sql.SQL("DELETE FROM {};").format(sql.Identifier(name)) for name in metadata.tables
+)
 """A tenth of what TRUNCATE takes, which writes new files for every table."""
 _FROM_ONE = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
 
