@@ -9,7 +9,6 @@ who get live status apart are not bothered (the sort key keeps when the rest cha
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import NamedTuple
 
 from gateway.mapping.spool import Seen
@@ -92,18 +91,16 @@ def end_of_list(work: Work, kept: Seen, place: Place | None) -> Place | None:
         if owner < start:
             continue
         after = last if owner == start else 0
-        rows = list(
-            islice(work.tx.objects.each("location", Filter(owners=[owner]), after=after), SLICE)
-        )
-        left = {
-            row.id: row
+        rows = work.tx.objects.marks("location", owner, after=after, limit=SLICE)
+        left = [
+            row.id
             for row in rows
             if (owner in codes or row.source == work.asker.id)
             and _whole(owner, row.id, row.digest) not in kept
-        }
+        ]
         if left:
             work.tx.lock("objects", "location", owner)
-            _close(work, owner, left, kept)
+            _close(work, owner, work.tx.objects.get_many("location", owner, left), kept)
         if rows:
             return owner, rows[-1].seq
     return None
@@ -171,8 +168,15 @@ def _store_slice(work: Work, owner: str, group: Records, full: bool) -> list[Sto
     for id, row in _moved_from(work, owner, here, after).items():
         stored[id], before[id] = row, unpack(Site, row.body)
         after[id] = sites.move_away(before[id], here)
-    items = save(work, owner, stored, before, after)
-    return [Stored(owner, id, site, digest_of(items[id])) for id, site in after.items()]
+    # what is as it was, to the letter, owes nothing to anybody
+    same = {
+        id: stored[id].digest
+        for id, site in after.items()
+        if id in stored and pack(site) == stored[id].body and not _turned(work, stored[id], site)
+    }
+    items = save(work, owner, stored, before, {id: after[id] for id in after if id not in same})
+    content = same | {id: digest_of(item) for id, item in items.items()}
+    return [Stored(owner, id, site, content[id]) for id, site in after.items()]
 
 
 def _twice(location: Location) -> str | None:
@@ -208,10 +212,8 @@ def _moved_from(
 ) -> dict[str, Object]:
     """Other sites of the owner where one of these EVSEs stood until now."""
     keys = [name.partition(" ")[2] for name in here]
-    rows = work.tx.objects.find_many("location", "evse", keys).values()
-    return {
-        row.id: row for found in rows for row in found if row.owner == owner and row.id not in after
-    }
+    ids = work.tx.objects.ids_with("location", owner, "evse", keys)
+    return work.tx.objects.get_many("location", owner, sorted(ids - after.keys()))
 
 
 def _stale(site: Site | None, new: Location) -> bool:
@@ -271,13 +273,13 @@ def save(
     live: dict[str, EvseStatus] = {}
     for id, site in after.items():
         live |= _said(before.get(id), site)
-    items, rebuilt = {}, set[str]()
+    items, rebuilt, now = {}, set[str](), moment(work.now)
     for id, site in _with_known_status(work, owner, after).items():
         old = before.get(id)
         if old is not None and _fixed(old) == _fixed(site) and not _turned(work, stored[id], site):
             items[id] = site_item(site, stored[id].sort_key or "", work.now)
         else:
-            items[id] = site_item(site, moment(work.now), work.now)
+            items[id] = site_item(site, now, work.now)
             rebuilt.add(id)
         _turn_later(work, owner, id, site)
     changes = work.tx.objects.put_many("location", owner, items, work.by)

@@ -109,7 +109,10 @@ def _sqlite(url: URL, wait: float) -> Engine:
         options = connection.get_execution_options()
         kept, reading = options.get("kept", False), options.get("reading", False)
         looking = reading or (kept and not options.get("writing", False))
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if looking else 'OFF'}")
+        if looking is not connection.info.get("looking"):
+            # only where it differs: it makes SQLite compile every statement again
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if looking else 'OFF'}")
+            connection.info["looking"] = looking
         if kept:
             if not looking:
                 connection.exec_driver_sql("PRAGMA busy_timeout=0")

@@ -79,6 +79,15 @@ class _Digest(NamedTuple):
     body: bytes
 
 
+class Mark(NamedTuple):
+    """An object without its body."""
+
+    seq: int
+    id: str
+    digest: bytes
+    source: str
+
+
 class Page(NamedTuple):
     """Some of a list, and how many there are in all."""
 
@@ -134,6 +143,25 @@ def _by_key(count: int) -> Prepared:
 def _digests(count: int) -> Prepared:
     columns = (_o[name] for name in _Digest._fields)
     return Prepared(select(*columns).where(*_among(count)))
+
+
+@cache
+def _ids_by_key(count: int) -> Prepared:
+    """Which objects of one kind and owner have some values of a secondary key, deleted or not."""
+    return Prepared(
+        select(_k.id)
+        .where(_k.kind == bindparam("kind"), _k.name == bindparam("name"))
+        .where(_k.value.in_(listed("value", count, Key)), _k.owner == bindparam("owner"))
+    )
+
+
+_MARKS = Prepared(
+    select(*(_o[name] for name in Mark._fields))
+    .where(_o.kind == bindparam("kind"), _o.owner == bindparam("owner"))
+    .where(_o.deleted.is_(False), _o.seq > bindparam("after"))
+    .order_by(_o.seq)
+    .limit(bindparam("limit"))
+)
 
 
 def _among(count: int) -> tuple[ColumnElement[bool], ...]:
@@ -330,6 +358,20 @@ class Objects:
         for value, row in rows:
             found.setdefault(value, []).append(row)
         return found
+
+    def ids_with(self, kind: Kind, owner: str, name: str, values: Iterable[str]) -> set[str]:
+        """The ids of an owner's objects with one of these values of a secondary key, those of
+        deleted objects too."""
+        found: set[str] = set()
+        for part in slices(values):
+            there = {"kind": kind, "owner": owner, "name": name, **named("value", part)}
+            found.update(id for (id,) in self._tx.rows(_ids_by_key(width(len(part))), there))
+        return found
+
+    def marks(self, kind: Kind, owner: str, *, after: int, limit: int) -> list[Mark]:
+        """Some of an owner's list, oldest creation first, without what they say."""
+        there = {"kind": kind, "owner": owner, "after": after, "limit": limit}
+        return list(map(Mark._make, self._tx.rows(_MARKS, there)))
 
     def page(
         self,

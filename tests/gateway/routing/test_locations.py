@@ -1,5 +1,7 @@
 """Sites: joined from records, told to those who may know, left out of full lists."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from gateway.model.message import (
     ResultCode,
     StatusUpload,
 )
+from gateway.model.packing import pack
 from tests.gateway.routing.samples import ACM, CPO, XYZ, free, record, site
 from tests.gateway.routing.town import Town
 
@@ -50,6 +53,18 @@ def test_a_further_record_keeps_the_evses_that_are_there(town: Town) -> None:
     upload(town, "lists-cpo", record("2"))
     (told,) = town.got("objects-emp", LocationUpload)
     assert list(states(told.locations[0])) == ["DE*ACM*E1", "DE*ACM*E2"]
+
+
+def test_a_record_sent_again_in_other_letters_is_kept_in_those(town: Town) -> None:
+    """Numbers and instants that are equal in value but not in what was sent."""
+    at = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    first = record("1", updated=at)
+    there = at.astimezone(timezone(timedelta(hours=2)))
+    longer = replace(first.coordinates, latitude=Decimal(f"{first.coordinates.latitude}0"))
+    for again in (first, replace(first, updated=there), replace(first, coordinates=longer)):
+        upload(town, "lists-cpo", again)
+        (found,) = seen(town, "lists-emp").locations
+        assert pack(found) == pack(again)
 
 
 def test_records_come_back_as_they_were(town: Town) -> None:

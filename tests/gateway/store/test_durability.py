@@ -390,6 +390,31 @@ def test_a_soft_commit_does_not_wait_and_the_next_one_does(store: Store) -> None
     assert store.run(_waits_for_disk)
 
 
+def test_statements_stay_compiled_from_one_transaction_to_the_next(
+    tmp_path: Path, clock: Any
+) -> None:
+    """SQLite forgets them all where a connection is told, even again, that it may not write."""
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    told: list[str] = []
+
+    def listen(tx: Transaction) -> None:
+        driver: Any = tx.connection.connection.dbapi_connection
+        driver.set_trace_callback(told.append)
+
+    store.run(listen)
+    for _ in range(3):
+        store.run(_waits_for_disk)
+    assert [each for each in told if "query_only" in each] == []
+    with store.read() as tx:
+        _waits_for_disk(tx)
+    store.run(_waits_for_disk)
+    assert [each for each in told if "query_only" in each] == [
+        "PRAGMA query_only=ON",
+        "PRAGMA query_only=OFF",
+    ]
+    store.close()
+
+
 def test_settling_changes_something_each_time(store: Store) -> None:
     """What changes nothing does not wait for the disk."""
 

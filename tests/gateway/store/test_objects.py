@@ -128,6 +128,32 @@ def test_secondary_keys_find_objects(store: Store) -> None:
         assert ids(tx.objects.page("location", stations, limit=9)) == ["L2"]
 
 
+def test_ids_are_found_by_a_secondary_key_of_one_owner(store: Store) -> None:
+    put(store, "L1", keys=[("evse", "E1")])
+    put(store, "L2", keys=[("evse", "E2"), ("station", "E1")])
+    put(store, "L3", keys=[("evse", "E1")], owner=OTHER)
+    with store.read() as tx:
+        assert tx.objects.ids_with("location", OWNER, "evse", ["E1", "none"]) == {"L1"}
+        assert tx.objects.ids_with("location", OWNER, "evse", []) == set()
+        assert tx.objects.ids_with("tariff", OWNER, "evse", ["E1"]) == set()
+
+
+def test_marks_are_the_list_without_bodies(store: Store) -> None:
+    """Part by part, in the order of creation, without what was deleted."""
+    put(store, "L2", "L1", "L3", "L4")
+    put(store, "L5", owner=OTHER)
+    with store.begin() as tx:
+        tx.objects.delete("location", OWNER, ["L1"])
+    with store.read() as tx:
+        start = tx.objects.marks("location", OWNER, after=0, limit=2)
+        rest = tx.objects.marks("location", OWNER, after=start[-1].seq, limit=2)
+        rows = tx.objects.get_many("location", OWNER, ["L2", "L3", "L4"])
+    assert [mark.id for mark in start + rest] == ["L2", "L3", "L4"]
+    for mark in start + rest:
+        row = rows[mark.id]
+        assert mark == (row.seq, row.id, row.digest, row.source)
+
+
 def test_keys_are_replaced_with_the_object(store: Store) -> None:
     put(store, "L1", keys=[("evse", "old")])
     put(store, "L1", keys=[("evse", "new")], body=b"changed")
