@@ -184,6 +184,7 @@ def _postgresql(url: URL, wait: float) -> Engine:
         connect_args={
             "connect_timeout": max(2, int(wait)),
             "options": options,
+            "client_encoding": "utf8",
             # a server that is gone without a word is noticed too
             "keepalives_idle": max(2, int(wait)),
             "keepalives_interval": 5,
@@ -209,6 +210,10 @@ def _connecting(patience: float) -> Callable[..., _Bounded]:
         except psycopg.errors.ConnectionTimeout:
             rests_until = time.monotonic() + REST
             raise
+        encoding = made.info.parameter_status("server_encoding")
+        if encoding != "UTF8":  # it could not hold every name, or would not know what it holds
+            made.close()
+            raise psycopg.OperationalError(f"its encoding is {encoding}; it has to be UTF8")
         made.patience = patience
         return made
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -349,6 +350,19 @@ def test_a_database_that_is_none_is_told(tmp_path: Path, clock: Any) -> None:
         with pytest.raises(StoreUnavailable, match=said) as caught:
             Store(address, clock, wait=2)
         assert "hidden-password" not in str(caught.value)
+
+
+@pytest.mark.skipif("postgresql" not in DATABASES, reason="no PostgreSQL")
+def test_a_server_that_could_not_hold_every_name_is_told(clock: Any) -> None:
+    """As of one that was made where no locale was set."""
+    name = f"roamgate_ascii_{os.getpid()}_{random.randrange(10**9)}"
+    with psycopg.connect(host=SERVER, user="postgres", autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+        try:
+            with pytest.raises(StoreUnavailable, match="SQL_ASCII; it has to be UTF8"):
+                Store(f"postgresql://postgres@{SERVER}/{name}", clock)
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("address", ["", "roamgate.db", "mysql://x/y", "sqlite://", "sqlite:///"])
