@@ -5,9 +5,11 @@ import os
 import signal
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from gateway.demo import data
+from gateway.server.app import utc_now
 from tests.crash.load import SITE, TOKEN, Refused
 from tests.crash.partners import Seen
 from tests.crash.stage import Held, Stage, stage
@@ -71,12 +73,66 @@ def test_one_that_is_frozen_past_its_lease_and_thawed_late(tmp_path, monkeypatch
             it.load.use(first)
             await it.take(it.load.object_cdr("rijstroom"))
             await it.calm()
-            after = it.emsp.seen[seen:]
-            assert [one.id for one in after] == [it.load.owed[-1].id]
+            for gateway in it.gateways:
+                gateway.signal(signal.SIGTERM)  # which ends what it goes on with, too
+                assert await gateway.ended() == 0
+            assert [one.id for one in it.emsp.seen[seen:]] == [it.load.owed[-1].id]
+            assert it.faults() == []
+
+    asyncio.run(scenario())
+
+
+def test_one_that_is_frozen_right_before_it_sends(tmp_path):
+    """It has claimed and cannot read yet what to send; when it wakes up it does not send it."""
+
+    async def scenario() -> None:
+        async with stage(tmp_path, ADDRESS, processes=2, lease=LEASE) as it:
+            first, second = it.gateways
+            second.signal(signal.SIGTERM)
+            assert await second.ended() == 0
+            it.load.use(first)
+            await it.calm()
+            it.servers[0].kinds, it.servers[0].trouble = ("error",), 1.0
+            for _ in range(3):
+                await it.take(it.load.object_cdr("rijstroom"))
+            with psycopg.connect(it.database) as other:
+                while True:
+                    other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
+                    if not claimed(it):  # so nothing is on its way to the receiver
+                        break
+                    other.rollback()
+                    await asyncio.sleep(0.05)  # the receiver answers what is
+                it.servers[0].trouble = 0
+                await it.until(lambda: claimed(it), "deliveries are claimed")
+                first.signal(signal.SIGSTOP)
+                assert of_those(it) == []
+
+            await second.start()
+            await second.ready()
+            it.load.use(second)
+            await it.calm()
+            seen = len(it.emsp.seen)
+            assert len(of_those(it)) == 3
+
+            first.signal(signal.SIGCONT)
+            await first.ready()
+            it.load.use(first)
+            await it.take(it.load.object_cdr("rijstroom"))
+            await it.calm()
             for gateway in it.gateways:
                 gateway.signal(signal.SIGTERM)
                 assert await gateway.ended() == 0
+            assert [one.id for one in it.emsp.seen[seen:]] == [it.load.owed[-1].id]
             assert it.faults() == []
+
+    def claimed(it: Stage) -> bool:
+        with it.store.read() as tx:
+            waiting = tx.outbox.find("pending", party="rijstroom")
+            now = utc_now()
+        return any(row.lease_until and row.lease_until > now for row in waiting)
+
+    def of_those(it: Stage) -> list[str]:
+        return [seen.id for seen in it.emsp.seen if seen.kind == "cdrs"]
 
     asyncio.run(scenario())
 

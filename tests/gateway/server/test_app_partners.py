@@ -7,6 +7,7 @@ waits until the partner is well again, or is given up with the reason when it wa
 import itertools
 import json
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 import pytest_twisted
@@ -15,7 +16,7 @@ from twisted.internet.defer import ensureDeferred
 from gateway.demo import data
 from gateway.demo.ochp import OK, SOAP, WSSE, check, text, texts, unwrapped, wrapped
 from gateway.http import Response
-from gateway.routing.delivery import AT_ONCE
+from gateway.routing.delivery import AT_ONCE, LEASE
 from gateway.server.app import utc_now
 from tests.support.gate import Gate, logged, pause, token_header, until
 
@@ -365,6 +366,36 @@ async def test_a_partner_that_fails_is_left_alone_and_gets_everything_once(tmp_p
             tried += one_way
         sites = [each for each in refused if each.method == "PUT"]
         assert tried.count("Unreachable") == len(refused) - len(sites)
+    finally:
+        await gate.close()
+
+
+async def test_what_another_process_may_have_by_now_is_not_sent(tmp_path):
+    """This one stood still, for longer than its lease, right before sending."""
+    gate, clock = Gate(tmp_path), Standing()
+    try:
+        await gate.start(clock)
+        await gate.register()
+        await gate.cpo.put("locations", SITE)
+        await gate.quiet()
+        deliveries, check = gate.app.deliveries, gate.app.deliveries._check_lease
+
+        def stood_still(row):
+            clock.now += LEASE
+            check(row)
+
+        def later():
+            if not deliveries._claiming and not deliveries.under_way:
+                clock.now += LEASE
+            return gate.nothing_owed()
+
+        with logged() as lines, patch.object(deliveries, "_check_lease", stood_still):
+            await post_cdr(gate, 1)
+            lost = "lease lost before sending"
+            await until(lambda: any(line["event"] == lost for line in lines.all()), "not sent")
+            assert gate.emsp.calls["POST cdrs"] == 0
+        await until(later, "sent when the lease is over")
+        assert gate.emsp.calls["POST cdrs"] == 1
     finally:
         await gate.close()
 
