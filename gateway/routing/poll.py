@@ -253,8 +253,11 @@ class Polls:
     # -- turns in the store --------------------------------------------------------------------
 
     def _mark(self, turn: _Turn) -> datetime | None:
+        """From where to ask; None: from the beginning. What is in the future was put there by a
+        clock that was ahead, and nobody knows what has changed since."""
         with self._exchange.store.read() as tx:
-            return tx.parties.watermark(turn.party.id, turn.job.what)
+            mark = tx.parties.watermark(turn.party.id, turn.job.what)
+            return None if mark is None or mark > tx.now else mark
 
     def _claim(self, tx: Transaction, turn: _Turn) -> datetime | None:
         """Take a job for this process; else when it is due, because another one has done it."""

@@ -10,6 +10,7 @@ rest of the gateway needs.
 """
 
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
@@ -260,7 +261,7 @@ class HttpServer:
 
     def date_line(self) -> str:
         """The ``Date`` field, made once a second."""
-        second = int(self.reactor.seconds())
+        second = int(time.time())  # the reactor's seconds are no time of day
         if self._date[0] != second:
             self._date = (second, f"Date: {formatdate(second, usegmt=True)}\r\n")
         return self._date[1]

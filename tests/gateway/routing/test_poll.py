@@ -117,6 +117,16 @@ def test_the_next_question_is_from_the_start_of_the_last_success(polled: Polled)
     assert failed.since == again.since == second - MARGIN
 
 
+def test_a_clock_that_was_ahead_leaves_nothing_out(polled: Polled) -> None:
+    """From its mark, which is in the future now, nothing would be told: all is asked for again."""
+    assert polled.asked("objects-cpo", CdrQuery, hours=1) == [CdrQuery()]
+    assert polled.asked("objects-cpo", CdrQuery, hours=-1) == []
+    began = polled.town.clock.now + timedelta(minutes=15)
+    assert polled.asked("objects-cpo", CdrQuery, minutes=15) == [CdrQuery()]
+    (query,) = polled.asked("objects-cpo", CdrQuery, minutes=15)
+    assert query.since == began - MARGIN
+
+
 def test_whole_lists_are_fetched_at_night_in_the_partys_zone(make_town: Any) -> None:
     house = party("house", "ochp-1.4", "hub", "DE*HUB", time_zone="Europe/Berlin")
     parties = tuple(house if one.id == house.id else one for one in PARTIES)

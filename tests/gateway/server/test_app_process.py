@@ -10,14 +10,17 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 import pytest_twisted
 from twisted.internet.defer import ensureDeferred
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.threads import deferToThread
 from typer.testing import CliRunner
 
 from gateway.cli.app import app
+from gateway.cli.serve import steady
 from gateway.demo import data
 from gateway.http import Response
 from tests.support.gate import Gate, pause, until
@@ -218,3 +221,16 @@ async def test_a_process_that_cannot_start_ends(spoiled):
     processes = {what: spoiled(what).spawn() for what in reasons}
     for what, process in processes.items():
         check_line(what, *await ended(process, within=30))
+
+
+def test_a_clock_that_is_set_back_stops_no_timer():
+    """What was planned before is called in time; else retries, deadlines and polls would wait."""
+    called, now = [], time.time()
+    one = SelectReactor()
+    one.seconds = lambda: now
+    steady(one)
+    one.callLater(0, called.append, "before")
+    now -= 3600
+    one.runUntilCurrent()
+    assert called == ["before"]
+    one.fireSystemEvent("shutdown")
