@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check lint types bench docs clean
@@ -16,7 +18,11 @@ help: ## List the targets.
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) -e .
+	@touch $@
+
+$(DEV): $(READY)
+	$(PIP) -e '.[dev]'
 	@touch $@
 
 run: $(READY) ## Set up and run the demo: five simulated partners, all flows, a table at the end.
@@ -25,19 +31,19 @@ run: $(READY) ## Set up and run the demo: five simulated partners, all flows, a 
 serve: $(READY) ## Leave a gateway running with the demo's partners.
 	$(BIN)/roamgate demo --serve
 
-test: $(READY) ## Set up and run the tests.
+test: $(DEV) ## Set up and run the tests.
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(DEV)
 	$(BIN)/mypy
 
 check: lint types test ## All that CI checks.
 
-bench: $(READY) ## Compare with the peers, write docs/performance.md; QUICK=1: one round, a table.
+bench: $(DEV) ## Compare with the peers, write docs/performance.md; QUICK=1: one round, a table.
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write)
 
 docs: $(READY) ## Write the generated pages of docs/ from the tables.
