@@ -93,19 +93,16 @@ class Flows:
         await self.many(cpo.put("locations", site) for site in self.sites[:half])
         self.tell.line(f"Havenlader pushed {half} sites, the rest is pulled from it")
 
-        async def listed() -> list[str]:
-            answer = await emp.call("GetChargePointListRequest")
-            return texts(answer, "chargePointInfoArray/evseId")
-
-        seen: list[str] = []
-        waited = 0.0
         wanted = {evse["evse_id"] for site in self.sites for evse in site["evses"]}
-        while not wanted <= set(seen):
-            seen = await listed()
-            waited += 0.3
-            if waited > _PATIENCE:
-                raise Missing(f"{len(wanted - set(seen))} charge points at Fahrstrom")
-            await self._pause(0.3)
+        await self.until(
+            f"the clearing house was given all {len(wanted)} charge points",
+            lambda: wanted <= set(hub.charge_points),
+        )
+        await self.until("and both tariffs", lambda: len(hub.tariffs) >= 2)
+        answer = await emp.call("GetChargePointListRequest")
+        unseen = wanted - set(texts(answer, "chargePointInfoArray/evseId"))
+        if unseen:
+            raise Missing(f"{len(unseen)} charge points at Fahrstrom")
         self.tell.line(
             f"Fahrstrom (OCHP EMP) sees {len(wanted)} charge points of Havenlader, all valid"
         )
@@ -125,11 +122,6 @@ class Flows:
         if len(texts(answer, "TariffInfoArray/tariffId")) < 2:
             raise Missing("two tariffs in GetTariffUpdates")
         self.tell.line("both tariffs appear in GetTariffUpdates")
-        await self.until(
-            f"the clearing house was given all {len(wanted)} charge points",
-            lambda: wanted <= set(hub.charge_points),
-        )
-        await self.until("and both tariffs", lambda: len(hub.tariffs) >= 2)
 
     # -- 2 -------------------------------------------------------------------------------------
 
