@@ -348,7 +348,7 @@ async def test_total_time(client, partner, play):
     call = HttpCall(method="POST", url=partner(play), body=b"x" * 8_000_000)
     with pytest.raises(Unreachable, match=r"did not answer within 0\.3 s"):
         await http.fetch(call)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     settled = Deferred()
     reactor.callLater(0.05, settled.callback, None)
     await settled
@@ -456,7 +456,7 @@ async def test_broken_partner(client, partner, play, error):
         await client(body=1000, head=20_000).fetch(get(url))
     assert str(raised.value).count(url) == 1
     assert "Traceback" not in str(raised.value)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 async def test_body_until_close(client, partner):

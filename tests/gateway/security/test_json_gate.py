@@ -122,10 +122,10 @@ def test_just_inside_the_limits():
 )
 def test_hostile_text_is_refused_quickly(text):
     """Two megabytes made to be slow cost no more than any two megabytes."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Malformed):
         read_json(text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 _TEXTS = st.text(st.sampled_from('ab:", \\\u0000\ufffe{[é'), max_size=4)

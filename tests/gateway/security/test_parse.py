@@ -157,10 +157,10 @@ def test_what_only_looks_like_too_many(body):
 )
 def test_floods_are_refused_quickly(body):
     """A flood costs no more than a message of its size."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(GatewayError):
         parse(body, Limits(text=100_000, elements=1_000_000))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_huge_limits_lift_those_of_libxml2():

@@ -80,7 +80,7 @@ def result(code):
 
 
 async def slow(request):
-    await pause(1.5)
+    await pause(15)
     return Response(status=204)
 
 
@@ -159,7 +159,7 @@ async def test_an_ochp_operator_asks_an_ocpi_provider_in_trouble(gate, case):
         async with Troubled(gate, "rijstroom", trouble):
             answer = check(unwrapped((await gate.post_soap(message)).body))
         [line] = [line for line in lines.of("the-id") if line["event"] == "soap call"]
-    assert line["duration_ms"] < 1400
+    assert line["duration_ms"] < 10_000
     code = "invalid-id" if told is DECLINED else "server"
     assert text(answer, "result/resultCode/resultCode") == code
     assert text(answer, "result/resultDescription") == told
@@ -184,7 +184,7 @@ async def test_an_ocpi_operator_asks_an_ochp_hub_in_trouble(gate, case):
         async with Troubled(gate, "clearing", trouble):
             answer = await gate.call("POST", path, **headers)
         [line] = [line for line in lines.of("the-id") if line["event"] == "ocpi call"]
-    assert line["duration_ms"] < 1400
+    assert line["duration_ms"] < 10_000
     told = json.loads(answer.body)
     assert (answer.status, told["status_code"]) == (200, OCPI_CODES.get(why, 1000))
     if why is DECLINED:

@@ -298,7 +298,7 @@ async def test_bad_answers(canned, partner, answer):
         await partner(canned(answer)).call("Occupy", OCCUPY)
     assert str(caught.value)
     assert len(str(caught.value)) < 1000
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 10
 
 
 UNTRUSTED = {
@@ -341,7 +341,7 @@ async def test_slow_answers(canned, partner, pieces):
     started = time.perf_counter()
     with pytest.raises(Unreachable, match=r"0\.3 s"):
         await client.call("Occupy", OCCUPY)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10
 
 
 async def test_nobody_there(partner):

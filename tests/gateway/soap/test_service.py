@@ -9,7 +9,7 @@ import pytest
 import spyne.const
 from lxml import etree
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from gateway.adapter import Served
@@ -254,10 +254,10 @@ async def test_oversize(make):
 async def test_namespace_flood(service):
     """100,000 prefixes cost a fault, not a minute."""
     flood = b" ".join(b'xmlns:n%d="urn:%d"' % (i, i) for i in range(100_000))
-    started = time.perf_counter()
+    started = time.process_time()
     response = await service.handle(request(message(b"<a " + flood + b"/>")))
     assert "prefixes" in fault_of(response).text
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 # ---------------------------------------------------------------- HTTP around it
@@ -601,18 +601,22 @@ async def test_big_message_leaves_the_reactor_free(service, calls):
 
 
 async def test_answers_wait_without_blocking(service, calls):
-    """Calls overlap: a slow answer does not hold up the next one."""
+    """Calls overlap: none is answered before all ten are there."""
+    answers = [Deferred() for _ in range(10)]
+    came = iter(range(1, 11))
 
     async def slow(call):
-        await deferLater(reactor, 0.1)
+        number = next(came)
+        if number == len(answers):
+            for answer in answers:
+                answer.callback(None)
+        await answers[number - 1]
         return OCCUPY.replace(b"Request", b"Response")
 
     calls.reply = slow
-    started = time.perf_counter()
-    waiting = [ensureDeferred(service.handle(request(message()))) for _ in range(10)]
+    waiting = [ensureDeferred(service.handle(request(message()))) for _ in answers]
     for each in waiting:
         assert (await each).status == 200
-    assert time.perf_counter() - started < 0.5
 
 
 def test_spyne_never_collects():
