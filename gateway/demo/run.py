@@ -30,6 +30,9 @@ class Printer:
 
 def run(*, serve: bool) -> int:
     """Go through all flows; the exit code: 0 when nothing is missing."""
+    console = Console(soft_wrap=True)
+    console.print("A gateway and its partners start: a few seconds ...")
+
     from twisted.internet import reactor as installed
     from twisted.internet.defer import ensureDeferred
     from twisted.python.failure import Failure
@@ -39,7 +42,6 @@ def run(*, serve: bool) -> int:
 
     reactor: Any = installed
     configure_log(level="error")
-    console = Console(soft_wrap=True)
     codes: list[int] = []
     with tempfile.TemporaryDirectory(prefix="roamgate-demo-") as folder:
 
