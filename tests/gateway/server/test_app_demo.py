@@ -82,6 +82,18 @@ def test_the_example_of_the_library():
     assert re.search(r"^(dropped|defaulted|approximated) ", said, re.MULTILINE)
 
 
+def test_the_message_of_the_readme(tmp_path):
+    """The command as it stands there."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [line] = re.findall(
+        r"^ +\.venv/bin/roamgate (translate .*) --report \S+$", readme, re.MULTILINE
+    )
+    report = tmp_path / "findings.json"
+    said = ran(PYTHON, "-m", "gateway", *line.split(), "--report", str(report))
+    assert '"id": "NLQGW000000000042A"' in said
+    assert '"outcome"' in report.read_text(encoding="utf-8")
+
+
 def test_the_example_of_zeep(demo):
     """As the demo prints it: a tool-kit reads the WSDL and downloads lists."""
     [command] = [words for words in demo.tries if words[1].endswith("zeep_caller.py")]
