@@ -6,6 +6,7 @@ Why: signals are taken here and not by the reactor, so that a second one ends th
 the first one is stuck.
 """
 
+import ctypes
 import gc
 import os
 import signal
@@ -24,6 +25,8 @@ from gateway.server.supervisor import WELL, WELL_SECONDS
 
 SWITCH = 0.0005
 """Seconds after which a thread at work lets the reactor go on, for which a request waits."""
+_ARENA_MAX = -8
+"""``M_ARENA_MAX`` of glibc's ``mallopt``."""
 PATIENCE = 5.0
 """Seconds beyond the drain, after the first signal, in which the process ends, in order or not."""
 
@@ -58,6 +61,7 @@ def serve(
     from gateway.server.app import App
 
     steady(reactor)
+    _share_heap()
     try:
         app = App(config, reactor, shared=shared)
     except StoreUnavailable as error:
@@ -184,6 +188,15 @@ def _end(why: str) -> None:
     """Leave without finishing anything; what is not done is in the store."""
     failed(why)
     os._exit(1)
+
+
+def _share_heap() -> None:
+    """One heap for all threads: what one has given back serves the next. Before there are any.
+
+    glibc gives each its own, which all grow to what the largest message needs.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _settle() -> None:

@@ -2,7 +2,7 @@
 
 Limits: only forward. A store that a newer release has written is refused, not guessed at.
 Why: a database that is up to date is the usual case, and is found to be so without Alembic, which
-would stay in the memory of every process.
+would stay in the memory of every process; an empty one gets the tables of the code as they are.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 
 from gateway.errors import StoreUnavailable
+from gateway.store.tables import metadata
 from gateway.store.tx import Tx
 
 if TYPE_CHECKING:
@@ -34,15 +35,30 @@ def upgrade(tx: Tx) -> None:
     present = _present(tx)
     if present == HEAD:
         return
+    if present is None:
+        _create(tx)
+        return
     from alembic import command
     from alembic.script import ScriptDirectory
 
     settings = config()
     script = ScriptDirectory.from_config(settings)
-    if present is not None and present not in {each.revision for each in script.walk_revisions()}:
+    if present not in {each.revision for each in script.walk_revisions()}:
         raise StoreUnavailable(f"database: written by a newer release (tables {present})")
     settings.attributes["connection"] = tx.connection
     command.upgrade(settings, HEAD)
+
+
+def _create(tx: Tx) -> None:
+    """All tables, and Alembic's own, in an empty database."""
+    metadata.create_all(tx.connection)
+    key = "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)"
+    tx.connection.execute(
+        text(f"CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, {key})")
+    )
+    tx.connection.execute(
+        text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD}
+    )
 
 
 def _present(tx: Tx) -> str | None:

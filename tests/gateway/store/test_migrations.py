@@ -1,10 +1,12 @@
 """The tables in the database are those in the code, whichever release made them."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -21,7 +23,50 @@ def differs(context: Any, _: Any, __: Any, found: Any, wanted: Any) -> bool:
     return bool(found.compile(dialect=dialect) != wanted.compile(dialect=dialect))
 
 
-def test_the_migrations_lead_to_the_tables_of_the_code(empty_address: str, clock: Any) -> None:
+def by_migrations(tx: Any) -> None:
+    """Make the tables as a store that is as old as the first release got them."""
+    settings = migrations.config()
+    settings.attributes["connection"] = tx.connection
+    command.upgrade(settings, migrations.HEAD)
+
+
+def said_of_tables(store: Store) -> list[Any]:
+    """What the database itself says of its tables and indexes."""
+    with store.read() as tx:
+        if tx.is_sqlite:
+            query = "SELECT name, sql FROM sqlite_master ORDER BY name"
+            rows = tx.connection.exec_driver_sql(query).all()
+            # the parts of a table in any order
+            return [(name, sorted(re.findall(r"\w+|[^\w\s,]", sql or ""))) for name, sql in rows]
+        columns = (
+            "SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default"
+            " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
+        )
+        indexes = (
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+        )
+        return [tx.connection.exec_driver_sql(query).all() for query in (columns, indexes)]
+
+
+def test_an_empty_database_gets_the_tables_that_an_old_one_is_brought_to(
+    empty_address: str, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Store(empty_address, clock)
+    made = said_of_tables(new)
+    with new.begin() as tx:
+        metadata.drop_all(tx.connection)
+        tx.connection.exec_driver_sql("DROP TABLE alembic_version")
+    new.close()
+    monkeypatch.setattr(migrations, "_create", by_migrations)
+    old = Store(empty_address, clock)
+    assert said_of_tables(old) == made
+    old.close()
+
+
+def test_the_migrations_lead_to_the_tables_of_the_code(
+    empty_address: str, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_create", by_migrations)
     store = Store(empty_address, clock)
     with store.read() as tx:
         options = {"compare_type": differs}
