@@ -30,6 +30,9 @@ EXPLAINED = 1_000
 """Elements of a message up to which every problem is looked for; takes 25 ms, which is about what
 a valid message of that size costs in all."""
 
+_FEW = 4
+"""Places of a long message that are found one by one."""
+
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = ("wsdl", "xsd")
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -96,8 +99,12 @@ class Schema:
         log: Iterable[Any] = validator.error_log  # type: ignore[assignment]
         errors = list(log)
         short = sum(1 for _ in islice(element.iter(etree.Element), EXPLAINED + 1)) <= EXPLAINED
-        places = self._places(element, None if short else {error.path for error in errors})
-        faults = [_libxml2_fault(error, places) for error in errors]
+        only = None if short else {error.path for error in errors}
+        if only is not None and len(only) <= _FEW:
+            places = self._some_places(element, only)
+        else:
+            places = self._places(element, only)
+        faults = _libxml2_faults(errors, places)
         if any(fault.structural for fault in faults):
             faults = self._completed(element, places, faults, short)
         faults.sort(key=lambda fault: fault.place.number)
@@ -191,6 +198,29 @@ class Schema:
             waiting.extend(reversed(below))
         return places
 
+    def _some_places(self, element: Element, only: Iterable[str]) -> "dict[str, _Place]":
+        """The same, found one by one: an element may have thousands of children beside them."""
+        declared = self._model.maps.elements.get(str(element.tag))
+        top = "/" + _step(element)
+        found = {top: (element, _local(element), getattr(declared, "type", None))}
+        order: dict[str, tuple[int, ...]] = {top: ()}
+        wanted = {end for path in only for end in _above(path)} - {top}
+        for path in sorted(wanted, key=len):
+            above, _, step = path.rpartition("/")
+            if above not in found or (child := _child(found[above][0], step)) is None:
+                continue
+            _, words, xsd_type = found[above]
+            known = {each.name: (each.type, high) for each, _, high in _children(xsd_type)}
+            child_type, high = known.get(child.tag, (None, 1))
+            before, alone, number = _among(child)
+            word = _local(child) if high == 1 and alone else f"{_local(child)}[{number}]"
+            found[path] = child, f"{words}/{word}", child_type
+            order[path] = (*order[above], before)
+        return {
+            path: _Place(number, found[path][1], found[path][0])
+            for number, path in enumerate(sorted(found, key=order.__getitem__))
+        }
+
     def _completed(
         self, element: Element, places: "dict[str, _Place]", faults: "list[_Fault]", short: bool
     ) -> "list[_Fault]":
@@ -233,16 +263,23 @@ class _Fault(NamedTuple):
     structural: bool = False
 
     def problem(self) -> Problem:
-        reason = _NAMESPACE.sub("", self.reason)
+        reason = self.reason
         if len(reason) > _LONGEST_REASON:
             reason = reason[:_LONGEST_REASON] + "..."
         return Problem(self.place.words + self.below, reason)
 
 
-def _libxml2_fault(error: Any, places: dict[str, _Place]) -> _Fault:
-    place = places.get(error.path) or next(iter(places.values()))
-    structural = error.type == etree.ErrorTypes.SCHEMAV_ELEMENT_CONTENT
-    return _Fault(place, *_split(_LIBXML2, error.message), structural)
+def _libxml2_faults(errors: Iterable[Any], places: dict[str, _Place]) -> list[_Fault]:
+    root, content = next(iter(places.values())), etree.ErrorTypes.SCHEMAV_ELEMENT_CONTENT
+    split: dict[str, tuple[str, str]] = {}  # the items of a list say the same over and over
+    faults = []
+    for error in errors:
+        message = error.message
+        if message not in split:
+            split[message] = _split(_LIBXML2, message)
+        place = places.get(error.path, root)
+        faults.append(_Fault(place, *split[message], error.type == content))
+    return faults
 
 
 def _xmlschema_fault(error: Any, places: dict[Element, _Place]) -> _Fault:
@@ -264,12 +301,12 @@ def _xmlschema_fault(error: Any, places: dict[Element, _Place]) -> _Fault:
 
 
 def _split(head: re.Pattern[str], message: str) -> tuple[str, str]:
-    """The attribute a message speaks of, as the end of a path, and the reason."""
+    """The attribute a message speaks of, as the end of a path, and the reason for people."""
     found = head.match(message)
-    if found is None:
-        return "", message
-    attribute = (found[1] or found[2] or "").rpartition("}")[2]
-    return f"/@{attribute}" if attribute else "", message[found.end() :]
+    attribute, end = "", 0
+    if found is not None:
+        attribute, end = (found[1] or found[2] or "").rpartition("}")[2], found.end()
+    return f"/@{attribute}" if attribute else "", _NAMESPACE.sub("", message[end:])
 
 
 def _above(path: str) -> Iterator[str]:
@@ -281,6 +318,34 @@ def _above(path: str) -> Iterator[str]:
     while path:
         yield path
         path = path.rpartition("/")[0]
+
+
+_SAME = "[local-name() = $name and namespace-uri() = $space]"
+_NTH = etree.XPath("*[position() = $place]")
+_NTH_NAMED = etree.XPath(
+    "*[name() = $name and (contains($name, ':') or namespace-uri() = '')][position() = $place]"
+)
+_BEFORE = etree.XPath("count(preceding-sibling::*)")
+_SAME_BEFORE = etree.XPath(f"count(preceding-sibling::*{_SAME})")
+_SAME_BEHIND = etree.XPath(f"count(following-sibling::*{_SAME}[1])")
+
+
+def _child(node: Element, step: str) -> Element | None:
+    """The child that a step of libxml2's path is to; see ``_steps``."""
+    name, _, place = step.rstrip("]").partition("[")
+    find = _NTH if name == "*" else _NTH_NAMED
+    found: Any = find(node, name=name, place=int(place or 1))
+    return found[0] if found else None
+
+
+def _among(child: Element) -> tuple[int, bool, int]:
+    """How many elements stand before it; whether it is the only one with its name, and the number
+    among these."""
+    name = etree.QName(child)
+    names: dict[str, Any] = {"name": name.localname, "space": name.namespace or ""}
+    counts: list[Any] = [count(child, **names) for count in (_BEFORE, _SAME_BEFORE, _SAME_BEHIND)]
+    before, same, behind = map(int, counts)
+    return before, not same and not behind, same + 1
 
 
 def _steps(node: Element) -> Iterator[tuple[Element, str, int, int]]:

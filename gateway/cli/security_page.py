@@ -78,7 +78,12 @@ _LISTENER = {
     "requests": ("busy", "with the handler; more wait at their senders"),
     "connections": ("connections", "each is an open file of the process"),
     "connections_of_one": ("connections-of-one", "one address cannot take all places"),
-    "head_seconds": ("head-timeout", "a slow sender holds a connection, and nothing else"),
+    "handshakes": ("handshakes", "a second from one address: each is an operation with our key"),
+    "handshakes_at_once": ("handshakes", "a proxy or partner that comes back with all it has"),
+    "head_seconds": (
+        "head-timeout",
+        "a slow sender or handshake holds a connection, and nothing else",
+    ),
     "body_seconds": ("body-timeout", "and a second more for each `body_rate` bytes of it"),
     "body_rate": ("", "bytes a second"),
     "answer_seconds": ("answer-timeout", "longer than any answer that a partner waits for"),

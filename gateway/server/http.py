@@ -16,6 +16,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, Protocol, cast
 
+import structlog
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import ServerFactory
@@ -28,12 +29,15 @@ from gateway.server.board import Board
 from gateway.server.connection import Connection
 from gateway.server.limits import Limits
 from gateway.server.listeners import BACKLOG
+from gateway.server.pace import Pace
 from gateway.server.router import ErrorPage
 from gateway.server.tls import ServerTls
 from gateway.server.wire import BUSY, RETRY_AFTER, Head, HttpError, error_body
 
 __all__ = ["HttpServer", "Limits"]
 
+
+log = structlog.get_logger(__name__)
 
 LATER_SECONDS = 1.0
 """Until a client is told that it should come again later."""
@@ -72,6 +76,20 @@ class _Connections(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         return Connection(self._server, self._secure)
+
+
+class _TlsConnections(TLSMemoryBIOFactory):
+    """The same over TLS. Who has begun too often is left before it costs an operation with our key;
+    it cannot be told why."""
+
+    noisy = False
+
+    def __init__(self, server: "HttpServer", tls: Tls) -> None:
+        super().__init__(cast(Any, tls), False, cast(Any, _Connections(server, True)))
+        self._server = server
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) if self._server.may_begin(addr) else None
 
 
 async def _busy(request: Request) -> Response:
@@ -119,6 +137,7 @@ class HttpServer:
         self._connections: set[Connection] = set()
         self._of: Counter[str] = Counter()
         """Connections by the address of the client."""
+        self._handshakes = Pace(limits.handshakes, limits.handshakes_at_once, reactor.seconds)
         self._ports: list[Port] = []
         self._board: tuple[Board, int] | None = None
         self._tick: Timer | None = None
@@ -159,11 +178,7 @@ class HttpServer:
             self._board[0].say(self._board[1], len(self._connections))
 
     def _factory(self, tls: Tls | None) -> Any:
-        factory: Any = _Connections(self, tls is not None)
-        if tls is not None:
-            factory = TLSMemoryBIOFactory(cast(Any, tls), False, factory)
-            factory.noisy = False
-        return factory
+        return _Connections(self, False) if tls is None else _TlsConnections(self, tls)
 
     def _started(self, port: Port) -> int:
         self._ports.append(port)
@@ -224,6 +239,15 @@ class HttpServer:
         over: Deferred[None] = Deferred(lambda _: late.cancel())
         late = self.reactor.callLater(LATER_SECONDS, lambda: over.callback(None))
         return over
+
+    def may_begin(self, addr: IAddress | None) -> bool:
+        """Whether there is a TLS handshake with another connection from this address."""
+        peer = getattr(addr, "host", "")
+        if self._handshakes.take(peer):
+            return True
+        self.turned_away("handshakes")
+        log.info("connection refused", code="handshakes", peer=peer)
+        return False
 
     def admit(self, connection: Connection) -> None:
         """Count a client in. Raises HttpError when there are too many."""

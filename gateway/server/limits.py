@@ -38,9 +38,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Open connections (503 connections); a quarter more are told so, others just closed."""
     connections_of_one: int = 1000
     """Open connections from one address (503 connections)."""
+    handshakes: float = 100
+    """TLS handshakes a second from one address, in the long run (it is cut off: handshakes)."""
+    handshakes_at_once: float = 1000
+    """The same at once."""
 
     head_seconds: float = 10
-    """From the first byte of a head, or from connecting, to its end (408 head-timeout)."""
+    """From the first byte of a head, or from connecting, to its end (408 head-timeout). The TLS
+    handshake is in it."""
     body_seconds: float = 30
     """For a body, and a second more for each ``body_rate`` bytes of it (408 body-timeout)."""
     body_rate: int = 65536

@@ -38,6 +38,10 @@ class Refusal(NamedTuple):
     """Whether it is as the schema wants it, so that an answer may hold it too."""
 
 
+UNWIELDY = 5000
+"""Elements in one item. An invalid message with such an item is neither mended nor sorted out: lxml
+(6.1) moves and removes an element in a time that grows with the square of what is in it."""
+_IS_UNWIELDY = etree.XPath(f"boolean(*[count(descendant::*) > {UNWIELDY}])")
 _ROUNDS = 3
 """A schema leaves off where the order of children is wrong; what is behind shows in the next."""
 
@@ -73,6 +77,8 @@ async def _mended(
 ) -> tuple[Element, list[str], list[Problem]]:
     notes: list[str] = []
     problems = await run(size, schema.check, body)
+    if problems and _IS_UNWIELDY(body):
+        raise Malformed(problems)
     if problems and lenient is not None:
         body, notes = await run(size, lenient, body)
         if notes:
@@ -87,6 +93,9 @@ def _take_out(
     root, names = etree.QName(body).localname, {etree.QName(item).localname: item for item in items}
     place = re.compile(rf"({root}/({'|'.join(names)})\[)(\d+)(\].*)", re.DOTALL)
     left = {name: list(enumerate(body.findall(item), 1)) for name, item in names.items()}
+    places = {problem.path.partition("]")[0] for problem in problems}
+    if len(places) >= sum(map(len, left.values())):
+        return []  # every one is wrong, or something else is
     refused: list[tuple[int, Refusal]] = []
     for _ in range(_ROUNDS):
         wrong: dict[tuple[str, int], list[Problem]] = {}

@@ -372,3 +372,29 @@ def test_siblings_without_a_namespace_are_counted_once(tmp_path):
         items[2] = "<item>x</item>"
         problems = schema.Schema(path).check(etree.fromstring(f"<list>{''.join(items)}</list>"))
         assert [problem.path for problem in problems] == ["list/item[3]"]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<x/>" * 3 + "<evse/>" * 2 + "<x/>",
+        "<evse><evseId/><a/><a/></evse>" * 3 + "<!--c--><?pi d?><evse/>",
+        '<o:evse xmlns:o="urn:o"/><evse/><o:evse xmlns:o="urn:o"/><b xmlns=""/><b xmlns=""/>',
+        '<evse xmlns=""><c/><c/></evse><evse><p:c xmlns:p="urn:p"/><p:c xmlns:p="urn:p"/></evse>',
+    ],
+)
+def test_places_that_are_found_one_by_one_are_the_same(inner):
+    """In another way than with all around them: by path, words, element and order."""
+    root = etree.fromstring(
+        f'<UpdateStatusRequest xmlns="http://ochp.eu/1.4">{inner}</UpdateStatusRequest>'
+    )
+    every = OCHP._places(root, None)
+    paths = {path: place.node for path, place in every.items()}
+    tree = root.getroottree()
+    assert {tree.getpath(node) for node in paths.values()} == set(paths)
+    for path, place in every.items():
+        some = OCHP._some_places(root, {path})
+        assert (some[path].words, some[path].node) == (place.words, place.node)
+    order = OCHP._some_places(root, set(every))
+    assert [place.words for place in order.values()] == [place.words for place in every.values()]
+    assert OCHP._some_places(root, {"/nothing/x", "/*/*[99]"}).keys() == {"/*"}

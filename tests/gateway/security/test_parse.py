@@ -7,7 +7,8 @@ import pytest
 from lxml import etree
 
 from gateway.errors import GatewayError, Malformed, TooLarge
-from gateway.security.parse import Limits, parse
+from gateway.security import parse as parse_module
+from gateway.security.parse import Limits, cut_out, parse
 
 LAUGHS = (
     b'<!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;"><!ENTITY n "&m;&m;&m;&m;">]><a>&n;</a>'
@@ -230,3 +231,24 @@ def test_nothing_is_loaded():
         Limits(),
     )
     assert b"root:" not in etree.tostring(root)
+
+
+@pytest.mark.parametrize("count", [3, parse_module._MOVED + 1])
+def test_cut_out_keeps_what_was_in_scope(count: int) -> None:
+    """Also of an element that is too large to be moved; what stands behind it stays there."""
+    inner = '<c q:k="z:v">\u00e9&amp;' + "<a/>t" * count + "</c>"
+    text = (
+        '<s:E xmlns:s="urn:s" xmlns:z="urn:z"><s:B xmlns="urn:u" xmlns:q="urn:q">'
+        f'<U x="1"> {inner}<b xmlns=""/></U>tail</s:B></s:E>'
+    )
+    element = parse(text.encode(), Limits())[0][0]
+    cut = cut_out(element)
+    assert cut.getparent() is None
+    assert cut.getroottree().getroot() is cut
+    assert cut.nsmap == {None: "urn:u", "s": "urn:s", "z": "urn:z", "q": "urn:q"}
+    assert cut.tail is None
+    expected = f'<U xmlns="urn:u" x="1"> {inner}<b xmlns=""/></U>'.replace(
+        "<c ", '<c xmlns:q="urn:q" '
+    )
+    alone = etree.tostring(cut, method="c14n", exclusive=True)
+    assert alone == etree.tostring(etree.fromstring(expected), method="c14n", exclusive=True)

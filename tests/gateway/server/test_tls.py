@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from gateway.errors import ConfigError
 from gateway.http import Response
 from gateway.server.tls import client_tls, server_tls
+from tests.gateway.server.test_hostile import eventually
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -244,3 +245,31 @@ def test_faults_of_files_are_named(tmp_path, files, ca):
         client_tls(authority, certificate)
     with pytest.raises(ConfigError, match="holds no PEM certificate"):
         server_tls(certificate, key, client_ca=key)
+
+
+async def test_handshakes_of_one_address_are_limited(serve, connect, thread, files, ca):
+    """Whoever begins too often is cut off before the handshake; others are not."""
+    turned = []
+    server, port = serve(who, tls=server_tls(*files[:2]), handshakes=0.001, handshakes_at_once=2)
+    server.turned_away = turned.append
+    context = client_context(ca)
+
+    def dialogue():
+        for _ in range(2):
+            assert connect(port, tls=context).send(GET).answer().status == 200
+        with pytest.raises((ssl.SSLError, OSError)):
+            connect(port, tls=context)
+        assert connect(port, tls=context, source="127.0.0.2").send(GET).answer().status == 200
+
+    with capture_logs() as lines:
+        await thread(dialogue)
+    assert turned == ["handshakes"]
+    assert [line["peer"] for line in lines if line.get("code") == "handshakes"] == ["127.0.0.1"]
+
+
+async def test_a_handshake_that_never_comes(serve, connect, thread, files):
+    """It has the time of a request's head and no more."""
+    server, port = serve(who, tls=server_tls(*files[:2]), head_seconds=0.2, linger_seconds=0.1)
+    for sent in (b"", b"\x16\x03\x01\x02\x00"):
+        assert await thread(lambda sent=sent: connect(port).send(sent).closed())
+    await thread(lambda: eventually(lambda: server.connections == 0))

@@ -1,0 +1,43 @@
+"""A body against its schema: what is neither mended nor sorted out."""
+
+import pytest
+from lxml import etree
+
+from gateway.errors import Malformed, Problem
+from gateway.soap.check import UNWIELDY, sorted_out
+
+
+class Wants:
+    """A schema in which ``bad`` is not allowed."""
+
+    def check(self, element):
+        return [
+            Problem(f"list/item[{number}]/bad", "not allowed")
+            for number, item in enumerate(element, 1)
+            if item.find("bad") is not None
+        ]
+
+
+@pytest.mark.parametrize(("size", "taken"), [(UNWIELDY - 1, True), (UNWIELDY, False)])
+async def test_an_item_that_is_too_large_to_be_moved(size, taken):
+    """A message with one is refused as it is, if anything is wrong with it."""
+    asked = []
+
+    def mend(body):
+        asked.append(body)
+        return body, []
+
+    large = f"<item><bad/>{'<a/>' * size}</item>"
+    body = etree.fromstring(f"<list>{large}<item><good/></item></list>")
+    if taken:
+        left, _, refused = await sorted_out(body, 1, Wants(), mend, {"item"})
+        assert [len(left), [len(each.element) for each in refused]] == [1, [size + 1]]
+    else:
+        with pytest.raises(Malformed, match="not allowed"):
+            await sorted_out(body, 1, Wants(), mend, {"item"})
+    assert len(asked) == taken
+
+
+async def test_a_large_item_with_nothing_wrong():
+    body = etree.fromstring(f"<list><item>{'<a/>' * 2 * UNWIELDY}</item></list>")
+    assert await sorted_out(body, 1, Wants(), None, {"item"}) == (body, [], [])
