@@ -36,7 +36,8 @@ STEADY_SECONDS = 30.0
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Before a place is filled again, by failures in a row."""
 HOPELESS = 5
-"""Failures in a row after which it ends, when no worker is ready."""
+"""Failures in a row after which it ends, when it has never served: what has served was configured
+well, and what is in its way now (a database, memory) may come back."""
 
 log = structlog.get_logger(__name__)
 
@@ -253,8 +254,9 @@ class Supervisor:
         place.not_before = now + pause
         log.error("worker ended", pause=pause, **about)
         anybody = any(each.ready for each in self._all())
-        gave_up = not self._begun and about["exit_code"] >= 0  # and was not killed
-        if not anybody and (gave_up or place.failures >= HOPELESS):
+        ended_by_itself = about["exit_code"] >= 0  # nobody has killed it
+        hopeless = ended_by_itself or place.failures >= HOPELESS
+        if not self._begun and not anybody and hopeless:
             log.error("workers cannot start", failures=place.failures)
             self._stop(now, 2 if about["exit_code"] == 2 else 1)
 

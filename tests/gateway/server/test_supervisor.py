@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.server.notify import notify
+from gateway.server.supervisor import HOPELESS
 
 ROOT = Path(__file__).parents[3]
 SUPERVISOR = """
@@ -21,6 +22,7 @@ from gateway.server import supervisor
 from gateway.server.log import configure_log
 from gateway.server.supervisor import Supervisor
 supervisor.SILENT_SECONDS = 2.0
+supervisor.PAUSES = supervisor.PAUSES[:2] + (0.1,)
 folder = Path(sys.argv[1])
 configure_log(human=False, stream=sys.stdout)
 def start(number, channel):
@@ -113,6 +115,21 @@ def test_workers_that_cannot_start(supervised, code):
     supervised.start()
     assert supervised.process.wait(20) == code
     assert supervised.lines("workers cannot start")
+
+
+def test_what_has_served_goes_on_trying(supervised):
+    """Whatever its workers end of: what is in their way may come back."""
+    supervised.start()
+    supervised.until("all workers are ready")
+    supervised.workers("exit 1")
+    for pid in supervised.living():
+        os.kill(pid, signal.SIGKILL)
+    supervised.until("worker ended", 2 * (HOPELESS + 2))
+    assert not supervised.lines("workers cannot start")
+    supervised.workers("well")
+    started = len(supervised.lines("worker started"))
+    supervised.until("worker started", started + 1)
+    assert supervised.stop() == 0
 
 
 def test_a_stop_in_order(supervised):
