@@ -255,10 +255,11 @@ class Gate:
         self.app: App | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def impatient(self) -> None:
-        """Have the gateway wait a second for its partners, before it is started."""
+    def wait_for_partners(self, span: str) -> None:
+        """How long the gateway waits for their answers, once it is started."""
         text = self.config.read_text(encoding="utf-8")
-        self.config.write_text(text.replace('= "5s"', '= "1s"'), encoding="utf-8")
+        assert '= "5s"' in text
+        self.config.write_text(text.replace('= "5s"', f'= "{span}"'), encoding="utf-8")
 
     # -- the gateway ---------------------------------------------------------------------------
 

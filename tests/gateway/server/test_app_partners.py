@@ -28,7 +28,7 @@ MOMENTS = itertools.count(1)
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory):
     gate = Gate(tmp_path_factory.mktemp("gate"))
-    gate.impatient()
+    gate.wait_for_partners("1s")
 
     async def begin():
         await gate.start(retry_after=timedelta(seconds=0.1))

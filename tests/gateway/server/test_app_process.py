@@ -46,7 +46,7 @@ async def ended(process, within):
 
 async def test_a_stop_that_is_asked_for(gate):
     """SIGTERM while a partner hangs and another client waits: it ends well, before they do."""
-    gate.impatient()
+    gate.wait_for_partners("1s")
     process = gate.spawn()
     await gate.ready()
     await gate.register()
@@ -74,7 +74,7 @@ async def test_a_stop_that_is_asked_for(gate):
 
 async def test_told_twice(gate):
     """The second signal ends it at once."""
-    gate.impatient()
+    gate.wait_for_partners("1s")
     process = gate.spawn()
     await gate.ready()
     await gate.register()

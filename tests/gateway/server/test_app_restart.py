@@ -100,7 +100,7 @@ async def test_stopped_before_delivery(gate):
 
 async def test_stopped_while_sending(gate):
     """What a stop breaks off is due at once for the next process."""
-    gate.impatient()
+    gate.wait_for_partners("1s")
     await registered(gate)
     hanging = []
 

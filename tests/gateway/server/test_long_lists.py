@@ -274,7 +274,7 @@ async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatc
     """Transactions are counted, not seconds."""
     store, counts = gate.app.store, list[int]()
     run = store.run
-    monkeypatch.setattr(store, "run", lambda work: (counts.append(1), run(work))[1])
+    monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
     taken = []
     for count in (100, 200, 400):
         counts.clear()
