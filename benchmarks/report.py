@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -72,11 +72,15 @@ def joined(files: Sequence[Path]) -> Report:
     """Runs of some works each as one; the date and the load are those of the last."""
     runs = [msgspec.json.decode(file.read_bytes(), type=Report) for file in files]
     last = max(runs, key=lambda run: run.at)
+    first = min(run.at - timedelta(seconds=run.seconds) for run in runs)
+    done = {result.key for run in runs for result in run.results}
     return msgspec.structs.replace(
         last,
-        note=_JOINED.format(min(run.at for run in runs), last.at),
+        note=_JOINED.format(first, last.at),
         seconds=sum(run.seconds for run in runs),
-        missing={name: why for run in runs for name, why in run.missing.items()},
+        missing={
+            name: why for run in runs for name, why in run.missing.items() if name not in done
+        },
         results=[result for run in runs for result in run.results],
     )
 
