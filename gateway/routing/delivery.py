@@ -29,7 +29,7 @@ from gateway.routing.attempt import Effort, Failed, attempt
 from gateway.routing.exchange import Exchange
 from gateway.routing.parties import Party
 from gateway.routing.runtime import Cancel
-from gateway.routing.transcript import Written
+from gateway.routing.transcript import Written, write_all
 from gateway.routing.work import SELF
 from gateway.store import Clock, Delivery, Parcel, Transaction
 
@@ -374,8 +374,7 @@ class Deliveries:
         """Keep what was sent and what became of it, in one transaction."""
 
         def work_in(tx: Transaction) -> None:
-            for entry, names in entries:
-                tx.ledger.write(entry, names)
+            write_all(tx, entries)
             step(tx)
 
         since = self._clock()

@@ -70,7 +70,16 @@ from gateway.routing.reports import Reports
 from gateway.routing.runtime import Runtime
 from gateway.routing.tally import Tally
 from gateway.routing.together import Together
-from gateway.routing.transcript import Heard, Keeping, Said, Step, Transcript, Way, Written
+from gateway.routing.transcript import (
+    Heard,
+    Keeping,
+    Said,
+    Step,
+    Transcript,
+    Way,
+    Written,
+    write_all,
+)
 from gateway.routing.work import Work
 from gateway.store import Clock, Entry, Store, Transaction
 
@@ -396,7 +405,7 @@ class Exchange:
                 outcome, reason = ledger.error_of(reply), ledger.reason_of(reply)
                 about.transcript.decided(*self._entry(about, outcome, work, reason), said)
             else:
-                await self.together.write(lambda tx: _write_all(tx, said))
+                await self.together.write(lambda tx: write_all(tx, said))
             raise reply
         if about.transcript:
             entry = self._entry(about, ledger.outcome_of(reply), work)
@@ -451,7 +460,7 @@ class Exchange:
     def record(self, *entries: Written) -> None:
         """Keep messages as they were on the wire, with what was reported on them. Blocks."""
 
-        self.store.run(lambda tx: _write_all(tx, entries))
+        self.store.run(lambda tx: write_all(tx, entries))
 
     def report(self, partner: Partner, correlation_id: str, notes: Sequence[Note]) -> None:
         """What was converted or lost for a partner; stands in the next entry of this message."""
@@ -476,7 +485,7 @@ class Exchange:
         others were asked for it."""
 
         def write(tx: Transaction) -> Entry:
-            _write_all(tx, said)
+            write_all(tx, said)
             follow = self.work(tx, None, asked.correlation)
             for owner, id in work.fetched:
                 cdr_told.taken(follow, owner, id)
@@ -562,11 +571,6 @@ class Exchange:
     ) -> Partner | None:
         """The partner who presents one of these secrets; see ``Desk``."""
         return await self._state.identify(protocol, secrets, anew=anew)
-
-
-def _write_all(tx: Transaction, entries: Sequence[Written]) -> None:
-    for entry, names in entries:
-        tx.ledger.write(entry, names)
 
 
 def _size(message: Message) -> int:

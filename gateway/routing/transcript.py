@@ -12,7 +12,7 @@ Why: no state of the process tells which message bytes belong to; they travel wi
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +37,12 @@ Names = Collection[tuple[str, str]]
 Written = tuple[Entry, Names]
 """A ledger entry and by what it is found again."""
 Step = Callable[[Transaction], object]
+
+
+def write_all(tx: Transaction, entries: Iterable[Written]) -> None:
+    """Enter messages in the ledger."""
+    for entry, names in entries:
+        tx.ledger.write(entry, names)
 
 
 @dataclass(frozen=True)
@@ -326,8 +332,7 @@ class Heard(_Transcript):
         findings = [*self._rows, *self._notes.rows()]
 
         def write(tx: Transaction) -> None:
-            for each, names in self._said:
-                tx.ledger.write(each, names)
+            write_all(tx, self._said)
             entry = self._entry or self._refused()
             shown, digest = self._gateway.keeping.kept(entry.kind, answer)
             if answer is None:

@@ -11,29 +11,43 @@ from collections.abc import Callable
 _KEYS = 10_000
 
 
+class Bucket:
+    """Full at first; holds ``burst`` and fills at ``rate`` a second."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._left, self._at = float(burst), now
+
+    def left(self, now: float) -> float:
+        """How much is in it."""
+        return min(self._burst, self._left + (now - self._at) * self._rate)
+
+    def take(self, now: float) -> float:
+        """Take one out of it; else the seconds after which there is one."""
+        self._left, self._at = self.left(now), now
+        if self._left < 1:
+            return (1 - self._left) / self._rate
+        self._left -= 1
+        return 0.0
+
+
 class Pace:
     """Safe to use from one thread."""
 
     def __init__(self, rate: float, burst: float, seconds: Callable[[], float]) -> None:
         self._rate, self._burst, self._seconds = rate, burst, seconds
-        self._left: dict[str, tuple[float, float]] = {}
-        """What is left in a bucket, and when that was."""
+        self._buckets: dict[str, Bucket] = {}
 
     def take(self, key: str) -> bool:
         """Whether once more is in time."""
         now = self._seconds()
-        left = self._now(key, now)
-        if left < 1:
-            return False
-        if len(self._left) >= _KEYS and key not in self._left:
-            self._forget(now)
-        self._left[key] = left - 1, now
-        return True
-
-    def _now(self, key: str, now: float) -> float:
-        left, at = self._left.get(key, (self._burst, now))
-        return min(self._burst, left + (now - at) * self._rate)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= _KEYS:
+                self._forget(now)
+            bucket = self._buckets[key] = Bucket(self._rate, self._burst, now)
+        return not bucket.take(now)
 
     def _forget(self, now: float) -> None:
-        some = {key: of for key, of in self._left.items() if self._now(key, now) < self._burst}
-        self._left = some if len(some) < _KEYS else {}
+        some = {key: of for key, of in self._buckets.items() if of.left(now) < self._burst}
+        self._buckets = some if len(some) < _KEYS else {}

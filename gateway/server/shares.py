@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 
 from gateway.adapter import Partner
 from gateway.errors import Busy
+from gateway.server.pace import Bucket
 
 
 class Share(Struct, frozen=True, kw_only=True):
@@ -47,18 +48,14 @@ class _Used:
     """What a partner has taken of its share."""
 
     def __init__(self, share: Share, now: float) -> None:
-        self.share, self.tokens, self.at = share, float(share.burst), now
+        self.share, self._bucket = share, Bucket(share.rate, share.burst, now)
         self.working = 0
         self.queue: deque[_Waits] = deque()
 
     def take(self, now: float) -> None:
         """Take a request out of the bucket; raises Busy."""
-        grown = self.tokens + (now - self.at) * self.share.rate
-        self.tokens, self.at = min(float(self.share.burst), grown), now
-        if self.tokens < 1:
-            after = ceil((1 - self.tokens) / self.share.rate)
-            raise Busy("more requests a second than agreed", "rate", after)
-        self.tokens -= 1
+        if after := self._bucket.take(now):
+            raise Busy("more requests a second than agreed", "rate", ceil(after))
 
 
 class Shares:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from gateway.demo import data
+from tests.crash.gateways import Process
 from tests.crash.load import SITE, TOKEN, Refused
 from tests.crash.partners import Seen
 from tests.crash.stage import Held, Stage, stage
@@ -37,16 +38,22 @@ async def steps_of_a_session(stage: Stage, id: str, *steps: int) -> None:
         stage.load.sessions.setdefault(id, []).append(Decimal(step))
 
 
+async def one_alone(it: Stage) -> tuple[Process, Process]:
+    """The first gateway, which has everything to do, and the second, which has stopped."""
+    first, second = it.gateways
+    second.signal(signal.SIGTERM)
+    assert await second.ended() == 0
+    it.load.use(first)
+    await it.calm()
+    return first, second
+
+
 def test_one_that_is_frozen_past_its_lease_and_thawed_late(tmp_path, monkeypatch):
     """What it had is taken over; when it wakes up it sends nothing of that, nor goes on with it."""
 
     async def scenario() -> None:
         async with stage(tmp_path, ADDRESS, processes=2, lease=LEASE) as it:
-            first, second = it.gateways
-            second.signal(signal.SIGTERM)
-            assert await second.ended() == 0
-            it.load.use(first)
-            await it.calm()
+            first, second = await one_alone(it)
             held = Held(it.emsp.process)
             held.release.clear()
             monkeypatch.setitem(TROUBLES, "held", held.answer)
@@ -86,11 +93,7 @@ def test_one_that_is_frozen_right_before_it_sends(tmp_path):
 
     async def scenario() -> None:
         async with stage(tmp_path, ADDRESS, processes=2, lease=LEASE) as it:
-            first, second = it.gateways
-            second.signal(signal.SIGTERM)
-            assert await second.ended() == 0
-            it.load.use(first)
-            await it.calm()
+            first, second = await one_alone(it)
             it.servers[0].kinds, it.servers[0].trouble = ("error",), 1.0
             site = SITE | {"name": "Frozen", "last_updated": "2031-01-01T00:00:00Z"}
             await it.load.put(f"locations/NL/HAV/{SITE['id']}", "havenlader", site)

@@ -23,7 +23,7 @@ def test_memory_is_bounded(monkeypatch):
     assert [each.take(key) for key in "aabbc"] == [True] * 5
     now[0] = 1
     assert each.take("d")  # c is whole again
-    assert len(each._left) == 3
+    assert len(each._buckets) == 3
     assert [each.take("a") for _ in range(2)] == [True, False]
     assert each.take("e")
-    assert len(each._left) == 1
+    assert len(each._buckets) == 1
