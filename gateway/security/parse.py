@@ -292,9 +292,9 @@ def _refusal(error: etree.XMLSyntaxError, limits: Limits) -> BrokenXml | OverLim
 
 def _measure(root: etree._Element, body: bytes, limits: Limits) -> None:
     """What needs the tree. Each look is left out where the bytes already rule the case out."""
-    if body.count(b"<") > 2 * limits.depth and xpath(f"boolean({'/*' * (limits.depth + 1)})")(root):
+    if body.count(b"<") > 2 * limits.depth and _is_deeper(root, limits.depth):
         raise OverLimit("depth", f"more than {limits.depth} levels")
-    if body.count(b"xmlns") > limits.namespaces:
+    if _may_have_namespaces(root, body, limits):
         _measure_namespaces(root, limits)
     if len(body) > limits.text:
         long = f"string-length(.) > {limits.text}"
@@ -302,6 +302,25 @@ def _measure(root: etree._Element, body: bytes, limits: Limits) -> None:
             raise OverLimit("text", f"a text of more than {limits.text} characters")
     if _may_have_instruction(body) and _has_instruction(root):
         raise BrokenXml("instruction", "processing instructions are not allowed")
+
+
+def _is_deeper(root: etree._Element, levels: int) -> bool:
+    found: bool = xpath(f"boolean({'/*' * (levels + 1)})")(root)
+    return found
+
+
+_DECLARING = re.compile(rb"xmlns[^<]*")
+"""From the first declaration of a tag to the next tag."""
+
+
+def _may_have_namespaces(root: etree._Element, body: bytes, limits: Limits) -> bool:
+    """Whether more prefixes than allowed can be in scope anywhere. There is at most one for each
+    level, and what tags declare beyond their first."""
+    declared = body.count(b"xmlns")
+    if declared <= limits.namespaces:
+        return False
+    levels = limits.namespaces - (declared - len(_DECLARING.findall(body)))
+    return levels < 1 or _is_deeper(root, levels)
 
 
 def _has_instruction(root: etree._Element) -> bool:

@@ -1,6 +1,7 @@
 """The XML gate: every refusal is typed, names its rule, and comes at once."""
 
 import gzip
+import random
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from lxml import etree
 
 from gateway.errors import GatewayError, Malformed, TooLarge
 from gateway.security import parse as parse_module
-from gateway.security.parse import Limits, cut_out, parse
+from gateway.security.parse import Limits, OverLimit, cut_out, parse
 
 LAUGHS = (
     b'<!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;"><!ENTITY n "&m;&m;&m;&m;">]><a>&n;</a>'
@@ -120,6 +121,33 @@ def test_everything_up_to_the_limits_is_read():
         b"<b><c><d><e>" + b"x" * 1000 + b"</e></d></c></b>" + b"<f/>" * 45 + b"</a>"
     )
     assert len(list(parse(body, SMALL).iter())) == 50
+
+
+def test_the_quick_look_misses_no_namespaces():
+    """What it lets pass has no more in scope than allowed, wherever declarations stand."""
+    chance, limits, found = random.Random(1), Limits(namespaces=8, depth=16), []
+    texts = ("", "xmlns", "<![CDATA[<y xmlns:q='1'>]]>", "<!-- xmlns <z xmlns -->")
+
+    def element(level: int) -> str:
+        few = range(chance.choice((0, 0, 1, 1, 2, 3)))
+        tag = "x" + "".join(f' xmlns:{chance.choice("abcdef")}{each}="u{each}"' for each in few)
+        if level >= chance.randint(1, 12):
+            return f"<{tag}/>"
+        inner = "".join(element(level + 1) for _ in range(chance.randint(1, 2)))
+        return f"<{tag}>{chance.choice(texts)}{inner}</x>"
+
+    for _ in range(500):
+        body = element(0).encode()
+        root = etree.fromstring(body)
+        try:
+            parse_module._measure_namespaces(root, limits)
+        except OverLimit:
+            assert parse_module._may_have_namespaces(root, body, limits), body
+            found.append(True)
+        else:
+            found.append(parse_module._may_have_namespaces(root, body, limits))
+    assert True in found
+    assert False in found
 
 
 def test_namespaces_beside_each_other_do_not_add_up():
