@@ -60,7 +60,10 @@ async def test_a_stop_that_is_asked_for(gate):
     gate.places["rijstroom"].trouble = gate.places["clearing"].trouble = hang
     await gate.cpo.put("locations", SITE)
     await until(lambda: len(hanging) >= 2, "deliveries are under way")
-    idle = socket.create_connection(("127.0.0.1", gate.port))
+    idle = socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+    # answered once: a connection that nobody has accepted yet is reset, not closed
+    idle.sendall(b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n")
+    assert (await deferToThread(idle.recv, 4096)).startswith(b"HTTP/1.1 404")
 
     process.send_signal(signal.SIGTERM)
     code, log = await ended(process, within=20)
