@@ -4,7 +4,8 @@ Source: XML Schema 1.0, Parts 1 and 2.
 Limits: libxml2 gives the verdict, so its reading of the standard is ours: it lets ``1E`` pass as a
 float and refuses blanks around a date or ``NaN``. It leaves off inside an element whose children
 stand wrong; what else is wrong there is told by the slower ``xmlschema``, in messages of up to
-``EXPLAINED`` elements. In longer ones a note says where checking left off.
+``EXPLAINED`` elements. In longer ones a note says where checking left off. Where more than one in
+``ONE_IN`` elements is wrong, the first problems are told, and how many there are.
 Why two libraries: libxml2 checks a megabyte in milliseconds, outside the interpreter lock;
 ``xmlschema`` knows the schema as objects, takes fifty times as long, and is loaded on first use.
 """
@@ -13,6 +14,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
@@ -29,6 +31,17 @@ if TYPE_CHECKING:
 EXPLAINED = 1_000
 """Elements of a message up to which every problem is looked for; takes 25 ms, which is about what
 a valid message of that size costs in all."""
+
+ONE_IN = 8
+"""A problem for so many elements is more than anybody reads: to explain each would cost more than
+a valid message of that size does in all."""
+
+TOLD = 50
+"""Problems that are told of a message however short it is."""
+
+WIDE = 200
+"""Children of one element up to which libxml2 may be asked at once where in the message a problem
+is: it counts those before it each time."""
 
 _FEW = 4
 """Places of a long message that are found one by one."""
@@ -93,22 +106,53 @@ class Schema:
         ``element`` is the message's root, alone or inside an envelope. Paths are in the message's
         words, repeatable elements numbered: ``AddCDRsRequest/cdrInfoArray[1]/currency``.
         """
+        if _IS_WIDE(element) and (problems := self._crowd(element)) is not None:
+            return problems
         validator = self._validator()
         if validator.validate(element):
             return []
         log: Iterable[Any] = validator.error_log  # type: ignore[assignment]
         errors = list(log)
+        count = len(errors)
+        if crowd := count > _most(element):
+            errors = errors[:TOLD]
         short = sum(1 for _ in islice(element.iter(etree.Element), EXPLAINED + 1)) <= EXPLAINED
-        only = None if short else {error.path for error in errors}
+        only = None if short and not crowd else {error.path for error in errors}
         if only is not None and len(only) <= _FEW:
             places = self._some_places(element, only)
         else:
             places = self._places(element, only)
         faults = _libxml2_faults(errors, places)
         if any(fault.structural for fault in faults):
-            faults = self._completed(element, places, faults, short)
+            faults = self._completed(element, places, faults, short and not crowd)
         faults.sort(key=lambda fault: fault.place.number)
-        return list(dict.fromkeys(fault.problem() for fault in faults))
+        problems = list(dict.fromkeys(fault.problem() for fault in faults))
+        return [*problems, _too_many(element, count)] if crowd else problems
+
+    def _crowd(self, element: Element) -> list[Problem] | None:
+        """The problems of a wide message if it has none or too many. While it parses, libxml2 does
+        not tell where they are, and so does not count what stands before each."""
+        parser = etree.XMLParser(
+            schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
+        )
+        try:
+            etree.fromstring(etree.tostring(element, with_tail=False), parser)
+        except etree.XMLSyntaxError:
+            count = len(parser.error_log)
+            if count > _most(element):
+                return [*self._at_the_start(element), _too_many(element, count)]
+            return None
+        return []
+
+    def _at_the_start(self, element: Element) -> list[Problem]:
+        """What is wrong with the first children of a message; nothing where they are wide too."""
+        start = etree.Element(element.tag, nsmap=dict[Any, str](element.nsmap))
+        start.attrib.update(element.attrib)
+        start.extend(map(deepcopy, islice(element, TOLD)))
+        root = _local(element)
+        if _IS_WIDE(start):
+            return []
+        return [problem for problem in self.check(start) if problem.path != root]
 
     def roots(self) -> tuple[str, ...]:
         """The messages: global elements as ``{namespace}name``, in the order of the schema."""
@@ -267,6 +311,19 @@ class _Fault(NamedTuple):
         if len(reason) > _LONGEST_REASON:
             reason = reason[:_LONGEST_REASON] + "..."
         return Problem(self.place.words + self.below, reason)
+
+
+_IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
+_ELEMENTS = etree.XPath("count(descendant-or-self::*)")
+
+
+def _most(element: Element) -> int:
+    """How many problems of a message are told."""
+    return max(TOLD, int(_ELEMENTS(element)) // ONE_IN)  # type: ignore[arg-type]
+
+
+def _too_many(element: Element, count: int) -> Problem:
+    return Problem(_local(element), f"{count} problems, of which the first are told")
 
 
 def _libxml2_faults(errors: Iterable[Any], places: dict[str, _Place]) -> list[_Fault]:

@@ -10,8 +10,8 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from gateway import schema
-from gateway.errors import ConfigError
-from gateway.schema import Field, Schema, contract_file, schema_for
+from gateway.errors import ConfigError, Problem
+from gateway.schema import TOLD, WIDE, Field, Schema, contract_file, schema_for
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ROOT / "tests/wire/ochp/1.4"
@@ -266,17 +266,49 @@ def test_hostile_message_gets_short_problems(inside):
     assert max(len(problem.reason) for problem in problems) <= 400
 
 
-def test_many_problems_take_no_quadratic_time():
-    """20,000 problems in one message, each with its own place."""
-    root = etree.fromstring(
-        '<ConfirmCDRsRequest xmlns="http://ochp.eu/1.4">'
-        + "<approved/>" * 20_000
-        + "</ConfirmCDRsRequest>"
+def confirmed(*inside: str) -> etree._Element:
+    """A message with a list of anything."""
+    return etree.fromstring(
+        f'<ConfirmCDRsRequest xmlns="http://ochp.eu/1.4">{"".join(inside)}</ConfirmCDRsRequest>'
     )
-    problems = OCHP.check(root)
 
-    assert len(problems) == 20_000
-    assert problems[-1].path == "ConfirmCDRsRequest/approved[20000]"
+
+def items(problems: list[Problem]) -> list[str]:
+    """In which items they are."""
+    return list(dict.fromkeys(problem.path.split("/")[1] for problem in problems))
+
+
+@pytest.mark.parametrize("count", [WIDE // 2, 20 * WIDE])
+def test_of_a_crowd_the_first_are_told(count):
+    """With their places, and how many there are; in a time that does not grow with the square."""
+    *first, last = OCHP.check(confirmed("<approved/>" * count))
+
+    assert items(first) == [f"approved[{number}]" for number in range(1, TOLD + 1)]
+    assert last == Problem("ConfirmCDRsRequest", f"{count} problems, of which the first are told")
+
+
+@pytest.mark.parametrize("width", [10, WIDE + 500])
+def test_a_few_problems_among_many_items_are_all_told(width):
+    """Wherever they are."""
+    good = "<approved><cdrId>A</cdrId><evseId>DE*ABC*E1</evseId></approved>"
+    each = [good] * width
+    each[::10] = ["<approved/>"] * len(each[::10])
+
+    found = items(OCHP.check(confirmed(*each)))
+    assert found == [f"approved[{number}]" for number in range(1, width + 1, 10)]
+
+
+def test_a_crowd_inside_an_item():
+    """It is told, if not where each one is."""
+    root = message("AddCDRs/request_minimal.xml")
+    period = one(root, ".//o:chargingPeriods")
+    above = period.getparent()
+    assert above is not None
+    above[above.index(period) : len(above)] = [etree.Element(period.tag) for _ in range(20 * WIDE)]
+
+    (problem,) = OCHP.check(root)
+    assert problem.path == "AddCDRsRequest"
+    assert problem.reason.endswith("problems, of which the first are told")
 
 
 def test_threads_do_not_see_each_others_problems():

@@ -27,6 +27,8 @@ class Demo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # what a shell runs in the background begins with Ctrl-C ignored, and hands that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         # a demo that hangs ends here, and what it said so far is in the report of the test
         late = threading.Timer(100, self._process.kill)
