@@ -32,8 +32,9 @@ class Outcome:
 
 
 Rest = Callable[[], Sequence[Outcome]]
-Do = Callable[[Sequence[Any]], Sequence[Outcome] | Rest]
-"""Does some pieces of work, in order; gives what came of it, or what is left to do in a thread."""
+Do = Callable[[Sequence[Any]], Sequence[Outcome] | Rest | None]
+"""Does some pieces of work, in order; gives what came of it, or what is left to do in a thread, or
+nothing: it is to be asked again soon."""
 Where = Literal["reading", "writing", "here"]
 
 
@@ -75,7 +76,8 @@ class Inline:
 
     def together(self, do: Do, where: Where) -> Callable[[Any], Awaitable[Any]]:
         async def one(work: Any) -> Any:
-            done = do([work])
+            while (done := do([work])) is None:
+                pass
             (outcome,) = done() if callable(done) else done
             return outcome.get()
 

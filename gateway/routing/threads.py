@@ -5,6 +5,7 @@ Why: writing has a pool of its own, so that a queue of writers never keeps reade
 end with the process: one that waits for a dead database must not keep it alive.
 """
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ from gateway.routing.runtime import Cancel, Do, Outcome, Rest, Where
 
 T = TypeVar("T")
 READERS, WRITERS = 4, 2
+SOON = 0.001
+"""Seconds until work that could not be done at once is tried again."""
 AT_ONCE = 64
 """Pieces of work in one transaction."""
 STOP_SECONDS = 2.0
@@ -129,13 +132,17 @@ class _Together:
             self._pool.callInThread(self._in_thread, some, lambda: self._done(some))
             return
         done = self._tried(some, lambda: self._do([work for work, _ in some]))
-        if callable(done):
+        if done is None:
+            self._waiting.extendleft(reversed(some))
+            self._reactor.callLater(SOON, self._begin)
+        elif callable(done):
             self._rest.callInThread(self._in_thread, some, done)
         else:
             self._end(some, done)
 
     def _done(self, some: list[_Waiting]) -> Sequence[Outcome]:
-        done = self._do([work for work, _ in some])
+        while (done := self._do([work for work, _ in some])) is None:
+            time.sleep(SOON)
         return done() if callable(done) else done
 
     def _in_thread(self, some: list[_Waiting], do: Rest) -> None:
@@ -150,7 +157,7 @@ class _Together:
     def _end(self, some: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
         self._busy = bool(self._waiting)
         if self._busy and self._pool is None:
-            self._reactor.callLater(0, self._begin)
+            self._reactor.callLater(SOON, self._begin)
         elif self._busy:
             self._begin()
         for (_, done), outcome in zip(some, outcomes, strict=True):

@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from gateway.errors import StoreUnavailable
 from gateway.routing.runtime import Do, Outcome, Rest, Runtime
-from gateway.store import Begun, Contended, Store, Transaction
+from gateway.store import Contended, Store, Transaction
 
+TRIES = 10
+"""How often the turn to write is asked for, while another one has it, before a thread waits."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[Transaction], Any]
@@ -32,6 +34,7 @@ class Together:
         # SQLite is in this process and lets nobody wait for reading: a thread would cost more
         self._reading = runtime.together(self._read, "here" if store.one_writer else "reading")
         do: Do = self._write_here if store.one_writer else self._write
+        self._in_vain = 0
         self._writing = runtime.together(do, "here" if store.one_writer else "writing")
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
@@ -56,20 +59,30 @@ class Together:
     def _write(self, works: Sequence[Work]) -> list[Outcome]:
         return _shared(works, self._store.begin, self._store.run)
 
-    def _write_here(self, works: Sequence[Work]) -> Rest | list[Outcome]:
+    def _write_here(self, works: Sequence[Work]) -> Rest | list[Outcome] | None:
         """With SQLite a thread that does the work would fight with this one for the interpreter,
         which costs several times the work: only what may wait is left to a thread."""
         begun = self._store.begin_now()
         if begun is None:
-            return lambda: self._write(works)
+            self._in_vain += 1
+            return (lambda: self._write(works)) if self._in_vain % TRIES == 0 else None
         try:
             results = begun.do(lambda tx: [work(tx) for work in works])
+            begun.commit()
         except StoreUnavailable as error:
             return [Outcome(error=error)] * len(works)
         except Exception as error:  # noqa: BLE001 - whose it is shows when each is done alone
             _log.info("not done together: %s", type(error).__name__)
             return lambda: _one_by_one(works, self._store.run)
-        return lambda: _committed(begun, results)
+        return lambda: self._on_disk(results)
+
+    def _on_disk(self, results: Sequence[Any]) -> list[Outcome]:
+        """The results, once they are on disk."""
+        try:
+            self._store.settle()
+        except StoreUnavailable as error:
+            return [Outcome(error=error)] * len(results)
+        return [Outcome(result) for result in results]
 
 
 def _shared(
@@ -90,15 +103,6 @@ def _shared(
         except Exception as error:  # noqa: BLE001 - whose it is shows when each is done alone
             _log.info("not done together: %s", type(error).__name__)
     return _one_by_one(works, alone)
-
-
-def _committed(begun: Begun, results: Sequence[Any]) -> list[Outcome]:
-    """The results, once they are on disk."""
-    try:
-        begun.commit()
-    except StoreUnavailable as error:
-        return [Outcome(error=error)] * len(results)
-    return [Outcome(result) for result in results]
 
 
 def _one_by_one(works: Sequence[Work], alone: Callable[[Work], Any]) -> list[Outcome]:

@@ -1,12 +1,12 @@
 """How the two databases are opened, and what their errors mean.
 
 Source: SQLite "Write-Ahead Logging" and "PRAGMA synchronous"; PostgreSQL "synchronous_commit".
-Why: an acknowledged message must survive a crash of the machine, so commits are synchronous to the
-disk on both (``synchronous=FULL``), but for those that are asked not to be; waiting for locks,
-connections and answers is bounded, so that a caller gets an error to answer with and not silence. A
-PostgreSQL that takes connections and never answers is told by this end: TCP sees nothing wrong with
-it. And what a process that stands still has locked in the midst of a transaction is freed by the
-server: others must not wait for it.
+Why: an acknowledged message must survive a crash of the machine, so commits wait for the disk on
+both, but for those that are asked not to (with SQLite see ``log``). Waiting for locks, connections
+and answers is bounded, so that a caller gets an error to answer with and not silence. A PostgreSQL
+that takes connections and never answers is told by this end: TCP sees nothing wrong with it. And
+what a process that stands still has locked in the midst of a transaction is freed by the server:
+others must not wait for it.
 """
 
 import os
@@ -102,7 +102,7 @@ def _sqlite(url: URL, wait: float) -> Engine:
     def on_connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # BEGIN is ours, below
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
@@ -116,11 +116,9 @@ def _sqlite(url: URL, wait: float) -> Engine:
         if kept:
             if not looking:
                 connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                # it waits for the disk: not while this one has the writer's lock
+                connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
             return  # who keeps it begins and ends each transaction himself
-        soft = options.get("soft", False)
-        if soft is not connection.info.get("soft", False):  # not allowed after BEGIN
-            connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if soft else 'FULL'}")
-            connection.info["soft"] = soft
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine

@@ -21,6 +21,7 @@ from gateway.store.cdrs import Cdrs
 from gateway.store.engine import Contended, errors_of_the_store, open_engine, patient
 from gateway.store.ids import IdMap
 from gateway.store.ledger import Ledger
+from gateway.store.log import Log
 from gateway.store.names import Names
 from gateway.store.objects import Objects
 from gateway.store.outbox import Outbox
@@ -32,6 +33,8 @@ from gateway.store.tx import Clock, Tx
 
 T = TypeVar("T")
 
+MOVE_AFTER = 200
+"""Transactions of ``begin_now`` after which SQLite's log is moved to the database."""
 ATTEMPTS = 3
 """How often ``run`` does work that another transaction got in the way of."""
 
@@ -75,7 +78,8 @@ class Begun:
             raise
 
     def commit(self) -> None:
-        """Bring it to the disk. Blocks; raises StoreUnavailable."""
+        """Let others write and see it; ``Store.settle`` brings it to the disk. Raises
+        StoreUnavailable."""
         with errors_of_the_store():
             self._end(_COMMIT)
 
@@ -102,10 +106,12 @@ class Store:
         # SQLite's own waiting for its one writer is a poll with growing pauses; this is a queue
         self._writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None
         self._turns = Turns(Path(self._engine.url.database or "")) if self._writer else None
+        self._log = Log(Path(self._engine.url.database or "")) if self._writer else None
         self._names = self._turns or Names(self._engine)
         self._looking = threading.Lock()
         self._kept: Connection | None = None
         self._writing: Connection | None = None
+        self._settled = 0
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
@@ -131,6 +137,8 @@ class Store:
         """
         with self._my_turn(), self._transaction(reading=False, soft=soft) as tx:
             yield tx
+        if not soft and self._log is not None:
+            self._log.sync()
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
@@ -159,7 +167,7 @@ class Store:
     def begin_now(self) -> Begun | None:
         """A transaction that may write, without waiting for anybody: None where that cannot be.
 
-        So that what it does costs no thread; only its commit, which waits for the disk, wants one.
+        So that what it does costs no thread; only ``settle``, which waits for the disk, wants one.
         """
         if self._writer is None or self._turns is None:
             return None
@@ -249,15 +257,24 @@ class Store:
             return work(tx)
 
     def settle(self) -> None:
-        """Bring to the disk whatever was committed before.
-
-        A transaction that changes nothing would not wait for the disk, so this one changes a row.
-        """
+        """Bring to the disk whatever was committed before. Raises StoreUnavailable."""
+        if self._log is not None:
+            self._log.sync()
+            self._move_log()
+            return
+        # a transaction that changes nothing would not wait for the disk, so this one changes a row
         fresh = {"name": "settled", "value": secrets.token_bytes(8)}
         with self.begin() as tx:
             insert = tx.insert(meta)
             changed = {"value": insert.excluded.value}
             tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), [fresh])
+
+    def _move_log(self) -> None:
+        """Move the log to the database now and then, after transactions that do not do it."""
+        self._settled += 1
+        if self._settled % MOVE_AFTER == 0:
+            with errors_of_the_store(), self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def take(self, name: str) -> bool:
         """Hold a name until ``give``; False while another process on this store does.

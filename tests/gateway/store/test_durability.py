@@ -3,14 +3,17 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from errno import EIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,9 +25,10 @@ from sqlalchemy import select
 import gateway
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.store import Filter, Item, Parcel, Store, Transaction
+from gateway.store.store import MOVE_AFTER
 from gateway.store.tables import meta
 from tests.crash.between import Cable
-from tests.gateway.store.conftest import DATABASES, SERVER
+from tests.gateway.store.conftest import DATABASES, SERVER, Clock
 
 OWNER = "DE*ACM"
 ROUNDS = 36
@@ -382,26 +386,113 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path, clock: Any) -> None:
 
 
 def _waits_for_disk(tx: Transaction) -> bool:
-    if tx.connection.dialect.name == "sqlite":
-        pragmas = ["journal_mode", "synchronous"]
-        found = [tx.connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in pragmas]
-        assert found in (["wal", 2], ["wal", 1])
-        return found == ["wal", 2]
     return tx.connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
 
 
-def test_commits_go_to_the_disk(store: Store) -> None:
-    with store.begin() as tx:
-        assert _waits_for_disk(tx)
-
-
-def test_a_soft_commit_does_not_wait_and_the_next_one_does(store: Store) -> None:
-    """Over the same connection, and also after one that was undone."""
+@pytest.mark.parametrize("address", DATABASES[1:], indirect=True)
+def test_commits_to_postgresql_wait_for_its_disk(store: Store) -> None:
+    """But for soft ones; over the same connection, and also after one that was undone."""
+    assert store.run(_waits_for_disk)
     assert not store.run(_waits_for_disk, soft=True)
     assert store.run(_waits_for_disk)
     with pytest.raises(ZeroDivisionError):
         store.run(lambda tx: 1 / (not _waits_for_disk(tx) and 0), soft=True)
     assert store.run(_waits_for_disk)
+
+
+class Disk:
+    """What a machine would find of an SQLite database if it lost its power now."""
+
+    def __init__(self, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._database, self._log = database, database.with_name(f"{database.name}-wal")
+        shutil.copy(database, database.with_name("found.db"))
+        self._synced, self._wait = b"", os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", self._sync)
+
+    def _sync(self, file: int) -> None:
+        self._wait(file)
+        if os.path.samestat(os.fstat(file), self._log.stat()):
+            self._synced = self._log.read_bytes()
+
+    def tokens(self) -> set[str]:
+        found = self._database.with_name("found.db")
+        found.with_name("found.db-wal").write_bytes(self._synced)
+        found.with_name("found.db-shm").unlink(missing_ok=True)
+        with closing(sqlite3.connect(found)) as connection:
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            rows = connection.execute("SELECT id FROM objects WHERE kind = 'token'").fetchall()
+        return {id for (id,) in rows}
+
+
+@pytest.fixture
+def disk(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    shutil.copy(sqlite_template, tmp_path / "store.db")
+    return Disk(tmp_path / "store.db", monkeypatch)
+
+
+def _put(id: str) -> Callable[[Transaction], str]:
+    return lambda tx: tx.objects.put("token", OWNER, id, Item(b""), "abc")
+
+
+def test_a_commit_to_sqlite_is_on_the_disk(disk: Disk, tmp_path: Path, clock: Clock) -> None:
+    """But for a soft one, until the next that is not, or until it is settled."""
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    store.run(_put("A"))
+    assert disk.tokens() == {"A"}
+    store.run(_put("B"), soft=True)
+    assert disk.tokens() == {"A"}
+    store.run(_put("C"))
+    assert disk.tokens() == {"A", "B", "C"}
+    store.run(_put("D"), soft=True)
+    store.settle()
+    assert disk.tokens() == {"A", "B", "C", "D"}
+
+    begun = store.begin_now()
+    assert begun is not None
+    begun.do(_put("E"))
+    begun.commit()
+    other = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    other.run(_put("F"))  # nobody waits for the disk of another one
+    assert disk.tokens() == {"A", "B", "C", "D", "E", "F"}
+    other.close()
+    store.close()
+
+
+def test_a_disk_that_does_not_take_it_is_told(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then and ever after: what the kernel could not write it has forgotten."""
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+
+    def broken(file: int) -> None:
+        raise OSError(EIO, os.strerror(EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", broken)
+        with pytest.raises(StoreUnavailable, match="Input/output error"):
+            store.run(_put("A"))
+    with pytest.raises(StoreUnavailable, match="start anew"):
+        store.run(_put("B"))
+    with pytest.raises(StoreUnavailable, match="start anew"):
+        store.settle()
+    store.close()
+
+
+def test_the_log_is_moved_while_others_write(tmp_path: Path, clock: Clock) -> None:
+    """What is written in the reactor's thread does not do it; without it the log grows for ever."""
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    log = tmp_path / "store.db-wal"
+    largest = 0
+    for number in range(5 * MOVE_AFTER):
+        begun = store.begin_now()
+        assert begun is not None
+        begun.do(_put(str(number)))
+        begun.commit()
+        store.settle()
+        if number == 2 * MOVE_AFTER:
+            largest = log.stat().st_size
+    assert 0 < log.stat().st_size < 1.5 * largest
+    store.close()
 
 
 def test_statements_stay_compiled_from_one_transaction_to_the_next(
@@ -417,11 +508,11 @@ def test_statements_stay_compiled_from_one_transaction_to_the_next(
 
     store.run(listen)
     for _ in range(3):
-        store.run(_waits_for_disk)
+        store.run(_put("A"))
     assert [each for each in told if "query_only" in each] == []
     with store.read() as tx:
-        _waits_for_disk(tx)
-    store.run(_waits_for_disk)
+        tx.objects.page("token", Filter(), limit=1)
+    store.run(_put("A"))
     assert [each for each in told if "query_only" in each] == [
         "PRAGMA query_only=ON",
         "PRAGMA query_only=OFF",
@@ -429,8 +520,9 @@ def test_statements_stay_compiled_from_one_transaction_to_the_next(
     store.close()
 
 
+@pytest.mark.parametrize("address", DATABASES[1:], indirect=True)
 def test_settling_changes_something_each_time(store: Store) -> None:
-    """What changes nothing does not wait for the disk."""
+    """In PostgreSQL what changes nothing does not wait for the disk."""
 
     def settled(tx: Transaction) -> bytes | None:
         query = select(meta.c.value).where(meta.c.name == "settled")
