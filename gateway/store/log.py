@@ -24,23 +24,21 @@ class Log:
         self._lost = ""
 
     def sync(self) -> None:
-        """Wait until all that was committed is on the disk. Raises StoreUnavailable, then always:
-        once the kernel has failed to write it has forgotten what (fsync(2), errors)."""
-        if not self._lost:
-            try:
-                self._sync()
-            except OSError as error:
-                self._lost = f"{self._path}: {error.strerror}"
+        """Wait until all that was committed is on the disk. Raises StoreUnavailable; always, once
+        the disk did not take it: the kernel has forgotten what that was (fsync(2), errors)."""
         if self._lost:
-            raise StoreUnavailable(f"database: not on the disk, start anew: {self._lost}")
-
-    def _sync(self) -> None:
+            raise StoreUnavailable(self._lost)
         try:
             # anew each time: the last one who leaves a database takes the log away
             file = os.open(self._path, os.O_RDONLY)
         except FileNotFoundError:
             return  # all of it is in the database
+        except OSError as error:
+            raise StoreUnavailable(f"database: {self._path}: {error.strerror}") from None
         try:
             os.fdatasync(file)
+        except OSError as error:
+            self._lost = f"database: not on the disk, start anew: {self._path}: {error.strerror}"
+            raise StoreUnavailable(self._lost) from None
         finally:
             os.close(file)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from sqlite3 import DatabaseError
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, text
@@ -270,10 +271,13 @@ class Store:
             tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), [fresh])
 
     def _move_log(self) -> None:
-        """Move the log to the database now and then, after transactions that do not do it."""
+        """Move the log to the database now and then, after transactions that do not do it.
+
+        Where that cannot be, such as on a full disk, it is tried again later: nothing is lost.
+        """
         self._settled += 1
         if self._settled % MOVE_AFTER == 0:
-            with errors_of_the_store(), self._engine.connect() as connection:
+            with suppress(SQLAlchemyError, DatabaseError), self._engine.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def take(self, name: str) -> bool:

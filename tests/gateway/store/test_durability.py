@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from errno import EIO
+from errno import EIO, EMFILE
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -475,6 +475,23 @@ def test_a_disk_that_does_not_take_it_is_told(
         store.run(_put("B"))
     with pytest.raises(StoreUnavailable, match="start anew"):
         store.settle()
+    store.close()
+
+
+def test_a_log_that_cannot_be_opened_now_is_tried_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as when the process has too many files open."""
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+
+    def too_many(path: Path, flags: int) -> int:
+        raise OSError(EMFILE, os.strerror(EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.store.log.os.open", too_many)
+        with pytest.raises(StoreUnavailable, match="Too many open files"):
+            store.settle()
+    store.settle()
     store.close()
 
 
