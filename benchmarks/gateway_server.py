@@ -16,8 +16,9 @@ from typing import Any
 
 from benchmarks import samples
 from benchmarks.keys import files
-from benchmarks.load import ask, free_port
+from benchmarks.load import ask
 from benchmarks.operations import PASSWORD, USER
+from gateway.demo.stage import free_port
 
 CONFIG = """
 [gateway]

@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks import samples, servers
 from benchmarks.gateway_server import Gateway
-from benchmarks.load import free_port, listening
+from benchmarks.load import listening
 from benchmarks.measure import (
     ROOT,
     Contender,
@@ -31,6 +31,7 @@ from benchmarks.profiled import OTHER_THREADS
 from benchmarks.server import Server
 from benchmarks.servers import NODE_ENV, Command, python
 from gateway.demo import data
+from gateway.demo.stage import free_port
 
 
 def hop_requests(count: int = samples.TOKENS) -> list[bytes]:

@@ -32,13 +32,6 @@ class Load(msgspec.Struct):
     errors: int
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def listening(port: int, look: Callable[[], object] = lambda: None) -> None:
     """Wait until somebody listens; ``look`` raises when nobody ever will."""
     until = time.monotonic() + START

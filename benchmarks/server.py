@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import CONNECTIONS, ask, by_python, by_wrk, free_port, listening
+from benchmarks.load import CONNECTIONS, ask, by_python, by_wrk, listening
 from benchmarks.measure import ROOT, Sample, cores, peak_memory, pinned, processor_time
+from gateway.demo.stage import free_port
 
 
 def write_requests(requests: Sequence[bytes]) -> Path:

@@ -1,8 +1,11 @@
 """The demo's stage: five partners on real sockets, and the gateway's configuration between them."""
 
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +117,22 @@ PAIRS = (
 """Who roams where: visited-CSO, home-CSP."""
 
 
+_FIRST, _LAST = 20_000, 32_000
+_numbers = count(os.getpid() * 97)
+
+
 def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nobody uses.
+
+    Below those that the kernel gives away (from 32,768 on with Linux): a connection to somewhere
+    else could get one of these as its own end before somebody listens there.
+    """
+    for number in islice(_numbers, _LAST - _FIRST):
+        port = _FIRST + number % (_LAST - _FIRST)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port is free between {_FIRST} and {_LAST}")
 
 
 @dataclass

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+from gateway.demo.stage import free_port
+
 
 class Cable:
     """Passes TCP connections on to an address; ``cut`` breaks them and refuses new ones, ``freeze``
@@ -14,11 +16,10 @@ class Cable:
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
-        self.port = 0
+        self.port = free_port()
 
     async def mend(self) -> "Cable":
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def cut(self) -> None:

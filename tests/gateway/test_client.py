@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.threads import deferToThread
 
 from gateway.client import ANYWHERE, HttpClient, Limits, Timeouts
+from gateway.demo.stage import free_port
 from gateway.errors import BadAnswer, Refused, Unreachable
 from gateway.http import HttpCall, Response
 from gateway.server.http import HttpServer
@@ -368,8 +369,7 @@ async def test_time_of_one_call(client, partner):
 
 async def test_no_connection(client):
     """Nobody listens there: at once, with the place in the reason."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection was refused"):
         await client().fetch(get(f"http://127.0.0.1:{port}/secret?token=x"))
 

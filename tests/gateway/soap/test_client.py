@@ -1,7 +1,6 @@
 """The client: over real sockets, against our own service and against servers that misbehave."""
 
 import gzip
-import socket
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
 from gateway.client import HttpClient, Limits, Timeouts
+from gateway.demo.stage import free_port
 from gateway.errors import (
     BadAnswer,
     ConfigError,
@@ -346,10 +346,7 @@ async def test_slow_answers(canned, partner, pieces):
 
 async def test_nobody_there(partner):
     """Refused connections and unknown names."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    for address in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/"):
+    for address in (f"http://127.0.0.1:{free_port()}/", "http://no-such-host.invalid/"):
         with pytest.raises(Unreachable):
             await partner(address).call("Occupy", OCCUPY)
 
