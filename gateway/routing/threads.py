@@ -44,7 +44,7 @@ class Threads:
             False: ThreadPool(1, READERS, "reading"),
             True: ThreadPool(1, WRITERS, "writing"),
         }
-        # alone, because those that write may all be waiting for what is committed here
+        # alone, because those that write may all be waiting for their turn
         self._committing = ThreadPool(1, 1, "committing")
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         for pool in self._every:

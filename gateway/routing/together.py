@@ -63,9 +63,9 @@ class Together:
         """With SQLite a thread that does the work would fight with this one for the interpreter,
         which costs several times the work: only what may wait is left to a thread."""
         begun = self._store.begin_now()
+        self._in_vain = self._in_vain % TRIES + 1 if begun is None else 0
         if begun is None:
-            self._in_vain += 1
-            return (lambda: self._write(works)) if self._in_vain % TRIES == 0 else None
+            return (lambda: self._write(works)) if self._in_vain == TRIES else None
         try:
             results = begun.do(lambda tx: [work(tx) for work in works])
             begun.commit()
@@ -74,6 +74,8 @@ class Together:
         except Exception as error:  # noqa: BLE001 - whose it is shows when each is done alone
             _log.info("not done together: %s", type(error).__name__)
             return lambda: _one_by_one(works, self._store.run)
+        if self._store.log_is_long:
+            self._runtime.start(self._runtime.in_thread(self._store.move_log, writing=True))
         return lambda: self._on_disk(results)
 
     def _on_disk(self, results: Sequence[Any]) -> list[Outcome]:

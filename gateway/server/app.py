@@ -192,7 +192,7 @@ class App:
                 tx.parties.value("", "")
 
         await self.threads.in_thread(look, writing=False)
-        return None
+        return self.store.lost or None
 
     async def _contracts(self) -> str | None:
         return None if self._warm else "not loaded yet"

@@ -82,7 +82,9 @@ def open_engine(address: str, wait: float) -> Engine:
 def _sqlite(url: URL, wait: float) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError("the database address names no file")
-    path = Path(url.database)
+    if url.query:
+        raise ConfigError("the database address of SQLite is a file alone, without options")
+    path = Path(url.database).resolve()  # SQLite's other files stand beside what a link is to
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # it holds tokens: for its owner only; SQLite gives the files beside it the same mode.
@@ -95,13 +97,18 @@ def _sqlite(url: URL, wait: float) -> Engine:
     except OSError as error:
         raise StoreUnavailable(f"database {path}: {error.strerror}") from None
     engine = create_engine(
-        url, hide_parameters=True, connect_args={"timeout": wait}, pool_timeout=wait
+        url.set(database=str(path)),
+        hide_parameters=True,
+        connect_args={"timeout": wait},
+        pool_timeout=wait,
     )
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # BEGIN is ours, below
-        connection.execute("PRAGMA journal_mode=WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise StoreUnavailable(f"database {path}: this file system allows no write-ahead log")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "begin")
@@ -116,7 +123,8 @@ def _sqlite(url: URL, wait: float) -> Engine:
         if kept:
             if not looking:
                 connection.exec_driver_sql("PRAGMA busy_timeout=0")
-                # it waits for the disk: not while this one has the writer's lock
+                # it waits for the disk, and this is the reactor's thread; a COMMIT alone waits only
+                # where it begins the log anew
                 connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
             return  # who keeps it begins and ends each transaction himself
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from sqlite3 import DatabaseError
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, text
@@ -34,14 +33,18 @@ from gateway.store.tx import Clock, Tx
 
 T = TypeVar("T")
 
-MOVE_AFTER = 200
-"""Transactions of ``begin_now`` after which SQLite's log is moved to the database."""
+MOVE_AFTER = 50
+"""Transactions of ``begin_now`` after which SQLite's log is to be moved to the database: about as
+many pages as SQLite itself would let it grow to."""
 ATTEMPTS = 3
 """How often ``run`` does work that another transaction got in the way of."""
 
 
 _BEGIN, _BEGIN_WRITING = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
 _COMMIT, _ROLLBACK = Prepared(text("COMMIT")), Prepared(text("ROLLBACK"))
+_MOVE, _MOVE_ALL = (
+    Prepared(text(f"PRAGMA wal_checkpoint({how})")) for how in ("PASSIVE", "TRUNCATE")
+)
 
 
 class Transaction(Tx):
@@ -58,10 +61,7 @@ class Transaction(Tx):
 
 
 class Begun:
-    """A writing transaction that one thread has begun and another one may end, once.
-
-    Until then nobody else writes.
-    """
+    """A writing transaction that ends once; until then nobody else writes."""
 
     def __init__(self, tx: Transaction, ended: Callable[[bool], None]) -> None:
         self._tx, self._ended = tx, ended
@@ -106,16 +106,18 @@ class Store:
         self._wait = wait
         # SQLite's own waiting for its one writer is a poll with growing pauses; this is a queue
         self._writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None
-        self._turns = Turns(Path(self._engine.url.database or "")) if self._writer else None
-        self._log = Log(Path(self._engine.url.database or "")) if self._writer else None
+        file = Path(self._engine.url.database or "")
+        self._turns = Turns(file) if self._writer else None
+        self._log = Log(file) if self._writer else None
         self._names = self._turns or Names(self._engine)
         self._looking = threading.Lock()
         self._kept: Connection | None = None
         self._writing: Connection | None = None
-        self._settled = 0
+        self._committed = 0
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
+        self.move_log()  # what others could not bring to the disk
         with self.begin() as tx, patient(tx.connection):
             migrations.upgrade(tx)
             self._secret = _secret(tx)
@@ -136,8 +138,10 @@ class Store:
         commit that does wait brings it to the disk too; until then a crash of the machine (not of
         the process) may undo it.
         """
-        with self._my_turn(), self._transaction(reading=False, soft=soft) as tx:
-            yield tx
+        with self._my_turn():
+            self._rescue()
+            with self._transaction(reading=False, soft=soft) as tx:
+                yield tx
         if not soft and self._log is not None:
             self._log.sync()
 
@@ -170,7 +174,7 @@ class Store:
 
         So that what it does costs no thread; only ``settle``, which waits for the disk, wants one.
         """
-        if self._writer is None or self._turns is None:
+        if self._writer is None or self._turns is None or self._log is None or self._log.lost:
             return None
         if self._queue or not self._writer.acquire(blocking=False):
             return None
@@ -194,7 +198,8 @@ class Store:
                 self._writing = self._engine.connect().execution_options(kept=True, writing=True)
                 self._writing.begin()
             _BEGIN_WRITING.run(self._writing, [{}])
-        except SQLAlchemyError:
+            self._watch()
+        except (SQLAlchemyError, StoreUnavailable):
             self._drop_writing()
             return False
         return True
@@ -203,10 +208,14 @@ class Store:
         """A transaction of ``begin_now`` has ended."""
         assert self._writer is not None
         assert self._turns is not None
-        if not fine:
-            self._drop_writing()
-        self._turns.end()
-        self._writer.release()
+        try:
+            if fine:
+                self._committed += 1
+            else:
+                self._drop_writing()
+        finally:
+            self._turns.end()
+            self._writer.release()
 
     def _drop_writing(self) -> None:
         if self._writing is not None:
@@ -261,7 +270,6 @@ class Store:
         """Bring to the disk whatever was committed before. Raises StoreUnavailable."""
         if self._log is not None:
             self._log.sync()
-            self._move_log()
             return
         # a transaction that changes nothing would not wait for the disk, so this one changes a row
         fresh = {"name": "settled", "value": secrets.token_bytes(8)}
@@ -270,15 +278,46 @@ class Store:
             changed = {"value": insert.excluded.value}
             tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), [fresh])
 
-    def _move_log(self) -> None:
-        """Move the log to the database now and then, after transactions that do not do it.
+    @property
+    def lost(self) -> str:
+        """Why nothing can be written: the disk did not take what was. Empty: it can."""
+        return self._log.lost if self._log else ""
 
-        Where that cannot be, such as on a full disk, it is tried again later: nothing is lost.
+    @property
+    def log_is_long(self) -> bool:
+        """Whether ``move_log`` is due, just after a transaction of ``begin_now``."""
+        return self._committed % MOVE_AFTER == 0
+
+    def move_log(self) -> None:
+        """Move SQLite's log to the database, which the transactions of ``begin_now`` do not do.
+
+        In its turn: before 3.51.3 what is committed meanwhile may not be seen (SQLite "The
+        WAL-Reset Bug"). Where it cannot be done, such as on a full disk, it is done later.
         """
-        self._settled += 1
-        if self._settled % MOVE_AFTER == 0:
-            with suppress(SQLAlchemyError, DatabaseError), self._engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if self._writer is not None:
+            with suppress(StoreUnavailable), self._my_turn():
+                self._checkpoint(_MOVE)
+
+    def _rescue(self) -> None:
+        """If the disk did not take some of the log: move it to the database while it is in memory.
+
+        Raises StoreUnavailable when that cannot be.
+        """
+        if self._log is None or not self._log.lost:
+            return
+        if self._checkpoint(_MOVE_ALL):
+            raise StoreUnavailable(self._log.lost)
+        self._log.moved()
+
+    def _checkpoint(self, statement: Prepared) -> bool:
+        """Whether somebody was in the way."""
+        with errors_of_the_store(), self._engine.connect() as connection:
+            ((busy, _, _),) = statement.rows(connection, {})
+            return bool(busy)
+
+    def _watch(self) -> None:
+        if self._log is not None:
+            self._log.watch()
 
     def take(self, name: str) -> bool:
         """Hold a name until ``give``; False while another process on this store does.
@@ -309,12 +348,12 @@ class Store:
                 kept.close()
         self._kept = self._writing = None
         self._engine.dispose()
+        if self._log is not None:
+            self._log.close()
 
     @contextmanager
     def _transaction(self, *, reading: bool, soft: bool = False) -> Iterator[Transaction]:
         with errors_of_the_store(), self._engine.connect() as connection:
-            if soft:
-                connection.execution_options(soft=True)
             if reading:
                 connection.execution_options(reading=True)
                 if self._writer is None:
@@ -323,6 +362,8 @@ class Store:
                     )
             with connection.begin():
                 tx = Transaction(connection, self._clock, self._secret)
+                if not reading:
+                    self._watch()
                 if soft and self._writer is None:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield tx

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from errno import EIO, EMFILE
+from errno import EIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +24,10 @@ from sqlalchemy import select
 
 import gateway
 from gateway.errors import ConfigError, StoreUnavailable
+from gateway.routing.runtime import Inline
+from gateway.routing.together import Together
 from gateway.store import Filter, Item, Parcel, Store, Transaction
+from gateway.store.log import Log
 from gateway.store.store import MOVE_AFTER
 from gateway.store.tables import meta
 from tests.crash.between import Cable
@@ -458,57 +461,83 @@ def test_a_commit_to_sqlite_is_on_the_disk(disk: Disk, tmp_path: Path, clock: Cl
     store.close()
 
 
-def test_a_disk_that_does_not_take_it_is_told(
+def _broken(file: int) -> None:
+    raise OSError(EIO, os.strerror(EIO))
+
+
+def test_what_the_disk_did_not_take_stops_all_writing(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then and ever after: what the kernel could not write it has forgotten."""
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
-
-    def broken(file: int) -> None:
-        raise OSError(EIO, os.strerror(EIO))
-
+    """Nothing is written behind it, until the log was moved to the database."""
+    address = f"sqlite:///{tmp_path}/store.db"
+    store = Store(address, clock, wait=0.1)
+    other = Store(address, clock)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fdatasync", broken)
-        with pytest.raises(StoreUnavailable, match="Input/output error"):
+        patched.setattr(os, "fdatasync", _broken)
+        with pytest.raises(StoreUnavailable, match=r"not on the disk: .*Input/output error"):
             store.run(_put("A"))
-    with pytest.raises(StoreUnavailable, match="start anew"):
-        store.run(_put("B"))
-    with pytest.raises(StoreUnavailable, match="start anew"):
-        store.settle()
+    assert store.begin_now() is None
+    assert "Input/output error" in store.lost
+
+    with other.read() as tx:  # whoever reads keeps the log from being moved to its end
+        tx.objects.page("token", Filter(), limit=1)
+        with pytest.raises(StoreUnavailable, match="not on the disk"):
+            store.run(_put("B"))
+        assert store.begin_now() is None
+
+    store.run(_put("C"))
+    assert (store.lost, store.begin_now() is None) == ("", False)
+    with other.read() as tx:
+        assert {row.id for row in tx.objects.each("token")} == {"A", "C"}
     store.close()
+    other.close()
 
 
-def test_a_log_that_cannot_be_opened_now_is_tried_again(
+def test_the_log_of_a_database_that_is_a_link(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as when the process has too many files open."""
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
-
-    def too_many(path: Path, flags: int) -> int:
-        raise OSError(EMFILE, os.strerror(EMFILE))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("gateway.store.log.os.open", too_many)
-        with pytest.raises(StoreUnavailable, match="Too many open files"):
-            store.settle()
-    store.settle()
+    """SQLite has its files beside what the link is to."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "data" / "store.db")
+    (tmp_path / "data" / "store.db").touch()
+    store = Store(f"sqlite:///{tmp_path}/link.db", clock)
+    monkeypatch.setattr(os, "fdatasync", _broken)
+    with pytest.raises(StoreUnavailable, match="not on the disk"):
+        store.run(_put("A"))
     store.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "link.db"}
 
 
-def test_the_log_is_moved_while_others_write(tmp_path: Path, clock: Clock) -> None:
-    """What is written in the reactor's thread does not do it; without it the log grows for ever."""
-    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+def test_a_log_that_was_taken_away_is_found_again(tmp_path: Path, clock: Clock) -> None:
+    """Whoever leaves a database last takes it away; the next one makes another."""
+    log = Log(tmp_path / "store.db")
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        log.watch()
+    for content in ("one", "another"):
+        (tmp_path / "store.db-wal").unlink(missing_ok=True)
+        (tmp_path / "store.db-wal").write_text(content)
+        log.watch()
+        log.sync()
+        assert os.path.samestat(os.fstat(log._file), (tmp_path / "store.db-wal").stat())
+    log.close()
+
+
+@pytest.mark.parametrize("address", ["sqlite:///{}/store.db?uri=true", "sqlite:///{}/x.db?a=b"])
+def test_options_of_sqlite_are_refused(address: str, tmp_path: Path, clock: Clock) -> None:
+    with pytest.raises(ConfigError, match="without options"):
+        Store(address.format(tmp_path), clock)
+
+
+def test_the_log_is_moved_now_and_then(tmp_path: Path, clock: Clock) -> None:
+    """``begin_now`` does not do it; without it the log grows for ever."""
+    together = Together(store := Store(f"sqlite:///{tmp_path}/store.db", clock), Inline())
     log = tmp_path / "store.db-wal"
-    largest = 0
-    for number in range(5 * MOVE_AFTER):
-        begun = store.begin_now()
-        assert begun is not None
-        begun.do(_put(str(number)))
-        begun.commit()
-        store.settle()
-        if number == 2 * MOVE_AFTER:
-            largest = log.stat().st_size
-    assert 0 < log.stat().st_size < 1.5 * largest
+    sizes = []
+    for number in range(10 * MOVE_AFTER):
+        asyncio.run(together.write(_put(str(number))))
+        if number in (3 * MOVE_AFTER, 10 * MOVE_AFTER - 1):
+            sizes.append(log.stat().st_size)
+    assert 0 < sizes[1] < 1.5 * sizes[0]
     store.close()
 
 
