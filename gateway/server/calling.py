@@ -18,6 +18,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 from gateway.errors import BadAnswer, Unreachable
 from gateway.http import HttpAnswer
 from gateway.server.answers import Answers
+from gateway.server.sending import send
 from gateway.server.tls import Pins
 
 
@@ -55,7 +56,7 @@ class Calling(Protocol):
         if self._error is not None:
             self._fail(self._error)
         else:
-            self.transport.write(request)
+            send(self.transport, request)
         return waiting
 
     def cut(self) -> None:

@@ -25,6 +25,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 from gateway.http import Begun, Request, Response, Welcome, correlation_id
 from gateway.server.intake import Intake
 from gateway.server.outgoing import INTERNAL, Outgoing, close_body
+from gateway.server.sending import send
 from gateway.server.wire import RETRY_AFTER, Head, HttpError, error_body, format_head
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class Connection(Protocol):
             self._wait_for(Phase.BODY, self._limits.body_seconds)
             self._hold(len(self._intake))
             if self._intake.continue_due:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                send(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
         elif self._phase is Phase.HEAD and not self._intake:
             self._wait_for(Phase.IDLE, self._limits.idle_seconds)
         if self._intake.asks and self._server.begun is not None:
@@ -257,7 +258,7 @@ class Connection(Protocol):
             return  # the client has gone
         if isinstance(said, Response):
             self._server.turned_away("sender")
-            self.transport.write(self._outgoing(said, head, last=True).data)
+            send(self.transport, self._outgoing(said, head, last=True).data)
             self._close()
             return
         self._wait_for(Phase.BODY, self._limits.body_seconds)
@@ -345,13 +346,13 @@ class Connection(Protocol):
                 return
             outgoing = self._outgoing(response, head)
             self._wait_for(Phase.WRITE, None)
-            self.transport.write(outgoing.data)
+            send(self.transport, outgoing.data)
             while not outgoing.ended:
                 await self._next_turn()
                 if self._phase in _ENDING:
                     outgoing.close()
                     return
-                self.transport.write(outgoing.read())
+                send(self.transport, outgoing.read())
         except Exception as error:
             if self._phase is Phase.CLOSING and isinstance(error, CancelledError):
                 return  # by the deadline, which has been answered
@@ -361,7 +362,7 @@ class Connection(Protocol):
                 self.abort()  # a stream that stops short must not look complete
                 return
             outgoing = self._outgoing(INTERNAL, head)
-            self.transport.write(outgoing.data)
+            send(self.transport, outgoing.data)
         self._answered(outgoing.keep_alive)
 
     def _outgoing(self, response: Response, head: Head, *, last: bool = False) -> Outgoing:
@@ -407,7 +408,7 @@ class Connection(Protocol):
             headers["Retry-After"] = RETRY_AFTER
         framing = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         framing = self._server.date_line() + framing
-        self.transport.write(format_head(error.status, headers, framing) + body)
+        send(self.transport, format_head(error.status, headers, framing) + body)
         self._close()
 
     def _told(self, error: HttpError) -> tuple[dict[str, str], bytes]:
