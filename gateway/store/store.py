@@ -28,7 +28,7 @@ from gateway.store.outbox import Outbox
 from gateway.store.parties import Parties
 from gateway.store.prepared import Prepared
 from gateway.store.tables import meta
-from gateway.store.turns import Turns
+from gateway.store.turns import PAUSE, Turns
 from gateway.store.tx import Clock, Tx
 
 T = TypeVar("T")
@@ -36,6 +36,10 @@ T = TypeVar("T")
 MOVE_AFTER = 50
 """Transactions of ``begin_now`` after which SQLite's log is to be moved to the database: about as
 many pages as SQLite itself would let it grow to."""
+GIVE_WAY = 0.005
+"""Seconds after ``begin_now`` was in vain in which threads let it go first."""
+LONGEST_PAUSE = 0.05
+"""Seconds that a soft transaction leaves to others after it."""
 ATTEMPTS = 3
 """How often ``run`` does work that another transaction got in the way of."""
 
@@ -114,6 +118,10 @@ class Store:
         self._kept: Connection | None = None
         self._writing: Connection | None = None
         self._committed = 0
+        self._wished = 0.0
+        """When ``begin_now`` was in vain last."""
+        self._asked = 0.0
+        """When somebody looked something up last."""
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
@@ -136,13 +144,17 @@ class Store:
 
         ``soft``: its commit does not wait for the disk. Both databases have one log, so the next
         commit that does wait brings it to the disk too; until then a crash of the machine (not of
-        the process) may undo it.
+        the process) may undo it. Such transactions are parts of something long: where others ask
+        meanwhile, they leave them as much time as they take.
         """
+        begun = time.monotonic()
         with self._my_turn():
             self._rescue()
             with self._transaction(reading=False, soft=soft) as tx:
                 yield tx
-        if not soft and self._log is not None:
+        if soft and self._asked > begun:
+            time.sleep(min(time.monotonic() - begun, LONGEST_PAUSE))
+        elif not soft and self._log is not None:
             self._log.sync()
 
     @contextmanager
@@ -152,6 +164,8 @@ class Store:
             yield
             return
         until = time.monotonic() + self._wait
+        while time.monotonic() < self._wished + GIVE_WAY:
+            time.sleep(PAUSE)
         self._queue += 1
         try:
             mine = self._writer.acquire(timeout=self._wait)
@@ -177,6 +191,7 @@ class Store:
         if self._writer is None or self._turns is None or self._log is None or self._log.lost:
             return None
         if self._queue or not self._writer.acquire(blocking=False):
+            self._wished = time.monotonic()
             return None
         held, begun = False, False
         try:
@@ -188,7 +203,9 @@ class Store:
                     self._turns.end()
                 self._writer.release()
         if not begun or self._writing is None:
+            self._wished = time.monotonic()
             return None
+        self._wished = 0.0
         return Begun(Transaction(self._writing, self._clock, self._secret), self._written)
 
     def _begin_writing(self) -> bool:
@@ -232,6 +249,7 @@ class Store:
     def look(self) -> Iterator[Transaction]:
         """As ``read``, for a small look-up. With SQLite it takes no more than a few microseconds:
         these go one after the other over a connection that is kept for them."""
+        self._asked = time.monotonic()
         if self._writer is None:
             with self.read() as tx:
                 yield tx

@@ -28,7 +28,7 @@ from gateway.routing.runtime import Inline
 from gateway.routing.together import Together
 from gateway.store import Filter, Item, Parcel, Store, Transaction
 from gateway.store.log import Log
-from gateway.store.store import MOVE_AFTER
+from gateway.store.store import LONGEST_PAUSE, MOVE_AFTER
 from gateway.store.tables import meta
 from tests.crash.between import Cable
 from tests.gateway.store.conftest import DATABASES, SERVER, Clock
@@ -538,6 +538,51 @@ def test_the_log_is_moved_now_and_then(tmp_path: Path, clock: Clock) -> None:
         if number in (3 * MOVE_AFTER, 10 * MOVE_AFTER - 1):
             sizes.append(log.stat().st_size)
     assert 0 < sizes[1] < 1.5 * sizes[0]
+    store.close()
+
+
+def test_what_is_long_leaves_others_their_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As much as it took, if anybody asked meanwhile."""
+    paused: list[float] = []
+    monkeypatch.setattr("gateway.store.store.time.sleep", paused.append)
+
+    def asked(tx: Transaction) -> None:
+        with store.look() as other:
+            other.parties.value("", "")
+
+    store.run(_put("A"), soft=True)
+    store.run(asked)
+    store.run(_put("B"), soft=True)
+    assert paused == []
+    store.run(asked, soft=True)
+    assert len(paused) == 1
+    assert 0 < paused[0] <= LONGEST_PAUSE
+
+
+def test_threads_let_those_go_first_who_asked_in_vain(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or they would never meet the moment in which nobody writes."""
+    monkeypatch.setattr("gateway.store.store.GIVE_WAY", 60)
+    store = Store(f"sqlite:///{tmp_path}/store.db", clock)
+    order: list[str] = []
+
+    def note(word: str) -> Callable[[Transaction], None]:
+        return lambda tx: order.append(word)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.begin():
+            assert store.begin_now() is None
+        thread = pool.submit(store.run, note("thread"))
+        time.sleep(0.05)
+        begun = store.begin_now()
+        assert begun is not None
+        begun.do(note("who asked"))
+        begun.commit()
+        thread.result(30)
+    assert order == ["who asked", "thread"]
     store.close()
 
 
