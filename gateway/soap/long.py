@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from lxml import etree
 from msgspec import Struct
 
+from gateway.aside import Aside
 from gateway.errors import Problem
 from gateway.mapping.carriers import local
 from gateway.mapping.record import Record
@@ -125,7 +126,7 @@ def read(record: Record, message: Long) -> Upload:
     spool = Spool(items.kind.cls)
     refused: list[Refusal] = []
     mended: list[str] = []
-    count, good = 0, list[Any]()
+    count, good, aside = 0, list[Any](), Aside()
     try:
         for item in items:
             if item.problems:
@@ -139,6 +140,7 @@ def read(record: Record, message: Long) -> Upload:
             if len(good) >= _AT_ONCE:
                 spool.extend(good)
                 good.clear()
+                aside.pause()
         envelope.read(items.root)
     except BaseException:
         spool.close()

@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from gateway.aside import Aside, ask
 from gateway.errors import StoreUnavailable
 from gateway.store import migrations
 from gateway.store.cdrs import Cdrs
@@ -38,8 +39,6 @@ MOVE_AFTER = 50
 many pages as SQLite itself would let it grow to."""
 GIVE_WAY = 0.005
 """Seconds after ``begin_now`` was in vain in which threads let it go first."""
-LONGEST_PAUSE = 0.05
-"""Seconds that a soft transaction leaves to others after it."""
 ATTEMPTS = 3
 """How often ``run`` does work that another transaction got in the way of."""
 
@@ -120,8 +119,6 @@ class Store:
         self._committed = 0
         self._wished = 0.0
         """When ``begin_now`` was in vain last."""
-        self._asked = 0.0
-        """When somebody looked something up last."""
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
@@ -144,17 +141,16 @@ class Store:
 
         ``soft``: its commit does not wait for the disk. Both databases have one log, so the next
         commit that does wait brings it to the disk too; until then a crash of the machine (not of
-        the process) may undo it. Such transactions are parts of something long: where others ask
-        meanwhile, they leave them as much time as they take.
+        the process) may undo it. Such a one is a part of something long, done ``aside``.
         """
-        begun = time.monotonic()
         with self._my_turn():
+            aside = Aside()
             self._rescue()
             with self._transaction(reading=False, soft=soft) as tx:
                 yield tx
-        if soft and self._asked > begun:
-            time.sleep(min(time.monotonic() - begun, LONGEST_PAUSE))
-        elif not soft and self._log is not None:
+        if soft:
+            aside.pause()
+        elif self._log is not None:
             self._log.sync()
 
     @contextmanager
@@ -249,7 +245,7 @@ class Store:
     def look(self) -> Iterator[Transaction]:
         """As ``read``, for a small look-up. With SQLite it takes no more than a few microseconds:
         these go one after the other over a connection that is kept for them."""
-        self._asked = time.monotonic()
+        ask()
         if self._writer is None:
             with self.read() as tx:
                 yield tx

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 # package: (first party, third party). Dependencies point inward; the core knows no adapter.
 MAY: dict[str, tuple[set[str], set[str]]] = {
+    "gateway.aside": (set(), set()),
     "gateway.errors": (set(), set()),
     "gateway.iso": (set(), set()),
     "gateway.http": (set(), {"msgspec"}),
@@ -24,7 +25,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "http", "model", "store"},
         {"lxml", "msgspec", "cryptography", "signxml"},
     ),
-    "gateway.store": ({"errors"}, {"alembic", "psycopg", "sqlalchemy"}),
+    "gateway.store": ({"aside", "errors"}, {"alembic", "psycopg", "sqlalchemy"}),
     "gateway.bulk": (
         {"adapter", "errors", "mapping", "model", "registry", "translate"},
         {"lxml", "msgspec"},
@@ -39,7 +40,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"OpenSSL", "msgspec", "service_identity", "twisted", "zope"},
     ),
     "gateway.soap": (
-        {"adapter", "errors", "http", "mapping", "model", "schema", "security"},
+        {"adapter", "aside", "errors", "http", "mapping", "model", "schema", "security"},
         {"lxml", "msgspec", "six", "spyne", "structlog", "twisted", "zeep"},
     ),
     "gateway.server": (

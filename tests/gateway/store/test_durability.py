@@ -23,12 +23,13 @@ import pytest
 from sqlalchemy import select
 
 import gateway
+from gateway.aside import LONGEST
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.routing.runtime import Inline
 from gateway.routing.together import Together
 from gateway.store import Filter, Item, Parcel, Store, Transaction
 from gateway.store.log import Log
-from gateway.store.store import LONGEST_PAUSE, MOVE_AFTER
+from gateway.store.store import MOVE_AFTER
 from gateway.store.tables import meta
 from tests.crash.between import Cable
 from tests.gateway.store.conftest import DATABASES, SERVER, Clock
@@ -546,7 +547,7 @@ def test_what_is_long_leaves_others_their_time(
 ) -> None:
     """As much as it took, if anybody asked meanwhile."""
     paused: list[float] = []
-    monkeypatch.setattr("gateway.store.store.time.sleep", paused.append)
+    monkeypatch.setattr("gateway.aside.time.sleep", paused.append)
 
     def asked(tx: Transaction) -> None:
         with store.look() as other:
@@ -558,7 +559,7 @@ def test_what_is_long_leaves_others_their_time(
     assert paused == []
     store.run(asked, soft=True)
     assert len(paused) == 1
-    assert 0 < paused[0] <= LONGEST_PAUSE
+    assert 0 < paused[0] <= LONGEST
 
 
 def test_threads_let_those_go_first_who_asked_in_vain(
