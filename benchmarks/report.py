@@ -69,11 +69,13 @@ _JOINED = (
 
 
 def joined(files: Sequence[Path]) -> Report:
-    """Runs of some works each as one; the date and the load are those of the last."""
+    """Runs of some works each as one; a work that was done again counts as it was done last. The
+    date and the load are those of the last run."""
     runs = [msgspec.json.decode(file.read_bytes(), type=Report) for file in files]
-    last = max(runs, key=lambda run: run.at)
+    runs.sort(key=lambda run: run.at)
+    last = runs[-1]
     first = min(run.at - timedelta(seconds=run.seconds) for run in runs)
-    done = {result.key for run in runs for result in run.results}
+    done = {result.key: result for run in runs for result in run.results}
     return msgspec.structs.replace(
         last,
         note=_JOINED.format(first, last.at),
@@ -81,7 +83,7 @@ def joined(files: Sequence[Path]) -> Report:
         missing={
             name: why for run in runs for name, why in run.missing.items() if name not in done
         },
-        results=[result for run in runs for result in run.results],
+        results=[*done.values()],
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from benchmarks import page, plot, report, samples
-from benchmarks.measure import Contender, Measured, Sample, Work, in_turns, ratio
+from benchmarks.measure import ROOT, Contender, Measured, Sample, Work, in_turns, ratio
 from benchmarks.operations import body_of
 from benchmarks.profiled import STEPS, step_of
 from gateway.schema import schema_for
@@ -121,3 +121,10 @@ def test_a_stack_belongs_to_the_step_of_its_first_known_frame():
 
     assert step_of(frame) == dict(STEPS)["/gateway/routing/"]
     assert step_of(None) == "everything else"
+
+
+def test_a_work_that_was_done_again_counts_once():
+    """As it was done last."""
+    run = ROOT / "docs/performance.json"
+    once, twice = report.joined([run]), report.joined([run, run])
+    assert [each.key for each in twice.results] == [each.key for each in once.results]
