@@ -127,7 +127,7 @@ class Schema:
             faults = self._completed(element, places, faults, short and not crowd)
         faults.sort(key=lambda fault: fault.place.number)
         problems = list(dict.fromkeys(fault.problem() for fault in faults))
-        return [*problems, _too_many(element, count)] if crowd else problems
+        return [*problems, _too_many(element, count, told=True)] if crowd else problems
 
     def _crowd(self, element: Element) -> list[Problem] | None:
         """The problems of a wide message if it has none or too many. While it parses, libxml2 does
@@ -140,19 +140,33 @@ class Schema:
         except etree.XMLSyntaxError:
             count = len(parser.error_log)
             if count > _most(element):
-                return [*self._at_the_start(element), _too_many(element, count)]
+                first = self._first(element)
+                return [*first, _too_many(element, count, told=bool(first))]
             return None
         return []
 
-    def _at_the_start(self, element: Element) -> list[Problem]:
-        """What is wrong with the first children of a message; nothing where they are wide too."""
-        start = etree.Element(element.tag, nsmap=dict[Any, str](element.nsmap))
-        start.attrib.update(element.attrib)
-        start.extend(map(deepcopy, islice(element, TOLD)))
-        root = _local(element)
-        if _IS_WIDE(start):
-            return []
-        return [problem for problem in self.check(start) if problem.path != root]
+    def _first(self, element: Element) -> list[Problem]:
+        """What is wrong with the first children of a message that are wrong and not wide too."""
+        root, before = _local(element), Counter[str]()
+        children = iter(element.iterchildren(etree.Element))
+        while some := list(islice(children, TOLD)):
+            part = etree.Element(element.tag, nsmap=dict[Any, str](element.nsmap))
+            part.attrib.update(element.attrib)
+            part.extend(map(deepcopy, some))
+            names = Counter(map(_local, some))
+            place = re.compile(
+                rf"{root}/({'|'.join(map(re.escape, names))})\[(\d+)\](.*)", re.DOTALL
+            )
+            problems = [] if _IS_WIDE(part) else self.check(part)
+            found = [(place.fullmatch(problem.path), problem.reason) for problem in problems]
+            if told := [
+                Problem(f"{root}/{at[1]}[{before[at[1]] + int(at[2])}]{at[3]}", reason)
+                for at, reason in found
+                if at is not None
+            ]:
+                return told
+            before += names
+        return []
 
     def roots(self) -> tuple[str, ...]:
         """The messages: global elements as ``{namespace}name``, in the order of the schema."""
@@ -322,8 +336,9 @@ def _most(element: Element) -> int:
     return max(TOLD, int(_ELEMENTS(element)) // ONE_IN)  # type: ignore[arg-type]
 
 
-def _too_many(element: Element, count: int) -> Problem:
-    return Problem(_local(element), f"{count} problems, of which the first are told")
+def _too_many(element: Element, count: int, *, told: bool) -> Problem:
+    rest = ", of which the first are told" if told else ", too many to tell where"
+    return Problem(_local(element), f"{count} problems{rest}")
 
 
 def _libxml2_faults(errors: Iterable[Any], places: dict[str, _Place]) -> list[_Fault]:

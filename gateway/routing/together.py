@@ -19,7 +19,7 @@ from gateway.errors import StoreUnavailable
 from gateway.routing.runtime import Do, Outcome, Rest, Runtime
 from gateway.store import Contended, Store, Transaction
 
-TRIES = 100
+TRIES = 20
 """How often the turn to write is asked for, while another one has it, before a thread waits."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -13,13 +13,18 @@ from twisted.internet.tcp import Connection
 def send(transport: Any, data: bytes) -> None:
     """As ``transport.write``."""
     plain = isinstance(transport, Connection) and not transport.TLS
-    if plain and transport.connected and not transport.disconnecting and not _waits(transport):
+    if plain and transport.connected and not _ends(transport) and not _waits(transport):
         sent = transport.writeSomeData(data)
         if sent == len(data):
             return
         if isinstance(sent, int):  # else the connection is lost, which the loop finds out
             data = data[sent:]
     transport.write(data)
+
+
+def _ends(transport: Any) -> bool:
+    """Whether it was told to close or to be cut off."""
+    return bool(transport.disconnecting or transport._aborting)
 
 
 def _waits(transport: Connection) -> bool:

@@ -128,7 +128,7 @@ def read(record: Record, message: Long) -> Upload:
     mended: list[str] = []
     count, good, aside = 0, list[Any](), Aside()
     try:
-        for item in items:
+        for number, item in enumerate(items, 1):
             if item.problems:
                 count += 1
                 if len(refused) < NAMED:
@@ -140,6 +140,7 @@ def read(record: Record, message: Long) -> Upload:
             if len(good) >= _AT_ONCE:
                 spool.extend(good)
                 good.clear()
+            if number % _AT_ONCE == 0:
                 aside.pause()
         envelope.read(items.root)
     except BaseException:

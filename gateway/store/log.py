@@ -7,8 +7,11 @@ What is synced here covers all that was committed before, by whichever process. 
 is told once to each open file, so the file is open before the commit that it vouches for. What the
 disk did not take may be missing in the midst of the log, and what stands behind it would be lost
 with it: nothing more is written until the log was moved.
-Limits: others see a commit before it is on the disk, as with a soft one. Who answers for what they
-saw commits something of their own first, and waits for that.
+Limits: what the disk did not take is moved from the kernel's memory, at once. Ext4 and XFS keep it
+there for a while; where it is gone by then, as with Btrfs, SQLite moves what the disk has instead,
+and the database may be broken: after such an error look at it (``PRAGMA integrity_check``). Others
+see a commit before it is on the disk, as with a soft one. Who answers for what they saw commits
+something of their own first, and waits for that.
 Why: SQLite would wait for the disk while it holds the lock of its only writer, so that every
 process of the machine waits for the disk of every other one, one after the other.
 """
@@ -35,10 +38,10 @@ class Log:
         try:
             found = os.stat(self._path)
             if (found.st_dev, found.st_ino) != self._which:
+                file = os.open(self._path, os.O_RDONLY)
                 with self._syncing:
                     self._close()
-                    self._file = os.open(self._path, os.O_RDONLY)
-                    self._which = found.st_dev, found.st_ino
+                    self._file, self._which = file, (found.st_dev, found.st_ino)
         except OSError as error:
             raise StoreUnavailable(f"database: {self._path}: {error.strerror}") from None
 

@@ -4,6 +4,7 @@ Everything here blocks, but ``look`` and ``begin_now`` on SQLite; callers in the
 run it with ``deferToThread``.
 """
 
+import logging
 import secrets
 import threading
 import time
@@ -32,6 +33,7 @@ from gateway.store.tables import meta
 from gateway.store.turns import PAUSE, Turns
 from gateway.store.tx import Clock, Tx
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOVE_AFTER = 50
@@ -159,8 +161,9 @@ class Store:
         if self._writer is None or self._turns is None:
             yield
             return
-        until = time.monotonic() + self._wait
-        while time.monotonic() < self._wished + GIVE_WAY:
+        now = time.monotonic()
+        until, first = now + self._wait, now + 2 * GIVE_WAY
+        while time.monotonic() < min(self._wished + GIVE_WAY, first, until):
             time.sleep(PAUSE)
         self._queue += 1
         try:
@@ -195,9 +198,7 @@ class Store:
             begun = held and self._begin_writing()
         finally:
             if not begun:
-                if held:
-                    self._turns.end()
-                self._writer.release()
+                self._let_go(held)
         if not begun or self._writing is None:
             self._wished = time.monotonic()
             return None
@@ -219,15 +220,21 @@ class Store:
 
     def _written(self, fine: bool) -> None:
         """A transaction of ``begin_now`` has ended."""
-        assert self._writer is not None
-        assert self._turns is not None
         try:
             if fine:
                 self._committed += 1
             else:
                 self._drop_writing()
         finally:
-            self._turns.end()
+            self._let_go(held=True)
+
+    def _let_go(self, held: bool) -> None:
+        assert self._writer is not None
+        assert self._turns is not None
+        try:
+            if held:
+                self._turns.end()
+        finally:
             self._writer.release()
 
     def _drop_writing(self) -> None:
@@ -308,9 +315,13 @@ class Store:
         In its turn: before 3.51.3 what is committed meanwhile may not be seen (SQLite "The
         WAL-Reset Bug"). Where it cannot be done, such as on a full disk, it is done later.
         """
-        if self._writer is not None:
-            with suppress(StoreUnavailable), self._my_turn():
+        if self._log is None or self._log.lost:
+            return
+        try:
+            with self._my_turn():
                 self._checkpoint(_MOVE)
+        except StoreUnavailable as error:
+            _log.warning("the log is not moved to the database: %s", error)
 
     def _rescue(self) -> None:
         """If the disk did not take some of the log: move it to the database while it is in memory.

@@ -287,6 +287,16 @@ def test_of_a_crowd_the_first_are_told(count):
     assert last == Problem("ConfirmCDRsRequest", f"{count} problems, of which the first are told")
 
 
+def test_the_first_of_a_crowd_stand_behind_good_items():
+    """Their places are those in the whole message."""
+    good = "<approved><cdrId>A</cdrId><evseId>DE*ABC*E1</evseId></approved>"
+    wrong = "<declined/>" * WIDE
+    *first, last = OCHP.check(confirmed(good * 130, good.replace("approved", "declined"), wrong))
+
+    assert items(first) == [f"declined[{number}]" for number in range(2, TOLD - 130 % TOLD + 1)]
+    assert last.reason == f"{WIDE} problems, of which the first are told"
+
+
 @pytest.mark.parametrize("width", [10, WIDE + 500])
 def test_a_few_problems_among_many_items_are_all_told(width):
     """Wherever they are."""
@@ -308,7 +318,7 @@ def test_a_crowd_inside_an_item():
 
     (problem,) = OCHP.check(root)
     assert problem.path == "AddCDRsRequest"
-    assert problem.reason.endswith("problems, of which the first are told")
+    assert problem.reason.endswith("problems, too many to tell where")
 
 
 def test_threads_do_not_see_each_others_problems():

@@ -308,3 +308,17 @@ async def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
         assert peak() < before + 24
     finally:
         await gate.close()
+
+
+@pytest.mark.parametrize("evse_id", ["AT*ALP*E1", "wrong"])
+@pytest_twisted.ensureDeferred
+async def test_reading_gives_way_to_small_requests(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, evse_id: str
+) -> None:
+    """Whatever is in the list."""
+    paused: list[float] = []
+    monkeypatch.setattr("gateway.aside.time.sleep", paused.append)
+    monkeypatch.setattr("gateway.aside._asked", float("inf"))
+    point = points(1)[0].replace("AT*ALP*E00000*1", evse_id)
+    await sent(gate, envelope(UPDATE, point * 250))
+    assert len(paused) >= 250 // 100
