@@ -124,7 +124,8 @@ class Store:
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
-        self.move_log()  # what others could not bring to the disk
+        with suppress(StoreUnavailable):  # the next transaction says why
+            self._move_log()  # what others could not bring to the disk
         with self.begin() as tx, patient(tx.connection):
             migrations.upgrade(tx)
             self._secret = _secret(tx)
@@ -315,13 +316,15 @@ class Store:
         In its turn: before 3.51.3 what is committed meanwhile may not be seen (SQLite "The
         WAL-Reset Bug"). Where it cannot be done, such as on a full disk, it is done later.
         """
-        if self._log is None or self._log.lost:
-            return
         try:
-            with self._my_turn():
-                self._checkpoint(_MOVE)
+            self._move_log()
         except StoreUnavailable as error:
             _log.warning("the log is not moved to the database: %s", error)
+
+    def _move_log(self) -> None:
+        if self._log is not None and not self._log.lost:
+            with self._my_turn():
+                self._checkpoint(_MOVE)
 
     def _rescue(self) -> None:
         """If the disk did not take some of the log: move it to the database while it is in memory.
