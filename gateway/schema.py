@@ -113,18 +113,18 @@ class Schema:
             return []
         log: Iterable[Any] = validator.error_log  # type: ignore[assignment]
         errors = list(log)
-        count = len(errors)
-        if crowd := count > _most(element):
+        count, elements = len(errors), _elements(element)
+        if crowd := count > _most(elements):
             errors = errors[:TOLD]
-        short = sum(1 for _ in islice(element.iter(etree.Element), EXPLAINED + 1)) <= EXPLAINED
-        only = None if short and not crowd else {error.path for error in errors}
+        short = elements <= EXPLAINED and not crowd
+        only = None if short else {error.path for error in errors}
         if only is not None and len(only) <= _FEW:
             places = self._some_places(element, only)
         else:
             places = self._places(element, only)
         faults = _libxml2_faults(errors, places)
         if any(fault.structural for fault in faults):
-            faults = self._completed(element, places, faults, short and not crowd)
+            faults = self._completed(element, places, faults, short)
         faults.sort(key=lambda fault: fault.place.number)
         problems = list(dict.fromkeys(fault.problem() for fault in faults))
         return [*problems, _too_many(element, count, told=True)] if crowd else problems
@@ -139,7 +139,7 @@ class Schema:
             etree.fromstring(etree.tostring(element, with_tail=False), parser)
         except etree.XMLSyntaxError:
             count = len(parser.error_log)
-            if count > _most(element):
+            if count > _most(_elements(element)):
                 first = self._first(element)
                 return [*first, _too_many(element, count, told=bool(first))]
             return None
@@ -155,7 +155,7 @@ class Schema:
             part.extend(map(deepcopy, some))
             names = Counter(map(_local, some))
             place = re.compile(
-                rf"{root}/({'|'.join(map(re.escape, names))})\[(\d+)\](.*)", re.DOTALL
+                rf"{re.escape(root)}/({'|'.join(map(re.escape, names))})\[(\d+)\](.*)", re.DOTALL
             )
             problems = [] if _IS_WIDE(part) else self.check(part)
             found = [(place.fullmatch(problem.path), problem.reason) for problem in problems]
@@ -331,9 +331,15 @@ _IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
 _ELEMENTS = etree.XPath("count(descendant-or-self::*)")
 
 
-def _most(element: Element) -> int:
-    """How many problems of a message are told."""
-    return max(TOLD, int(_ELEMENTS(element)) // ONE_IN)  # type: ignore[arg-type]
+def _elements(element: Element) -> int:
+    """How many there are in a message."""
+    count: Any = _ELEMENTS(element)
+    return int(count)
+
+
+def _most(elements: int) -> int:
+    """How many problems of a message of so many elements are told."""
+    return max(TOLD, elements // ONE_IN)
 
 
 def _too_many(element: Element, count: int, *, told: bool) -> Problem:
