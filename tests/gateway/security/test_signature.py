@@ -140,10 +140,10 @@ def test_what_comes_back_was_read_from_what_was_hashed() -> None:
         (b"urn:example:pay", b"urn:example:PAY", "digest"),
         (b"<p:to>", b"<p:to >", None),
         (b"<p:to>", b"<p:to><!-- a comment -->", None),
-        (b"A1", b"A<!-- -->1", None),
-        (b"A1", b"A<![CDATA[1]]>", None),
-        (b"A1", b"&#65;1", None),
-        (b"A1", b" A1", "digest"),
+        (b">A1<", b">A<!-- -->1<", None),
+        (b">A1<", b">A<![CDATA[1]]><", None),
+        (b">A1<", b">&#65;1<", None),
+        (b">A1<", b"> A1<", "digest"),
         (b"T12:00:00.000Z</wsu:Created>", b"T12:00:01.000Z</wsu:Created>", "digest"),
         (b"<s:Header>", b"<s:Header>\n ", None),
     ],
@@ -151,7 +151,7 @@ def test_what_comes_back_was_read_from_what_was_hashed() -> None:
 def test_what_was_signed_cannot_change(old: bytes, new: bytes, code: str | None) -> None:
     """And what canonicalisation makes equal is equal: comments are not part of a message."""
     data = signed()
-    assert old in data
+    assert data.count(old) == 1
     changed = data.replace(old, new)
     if code:
         assert code_of(changed) == code
