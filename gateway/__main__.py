@@ -1,17 +1,21 @@
 """Entry point of the command: ``roamgate`` or ``python -m gateway``.
 
-Why: ``translate`` stands in pipelines and is called for each of many messages. So a plain call of
-it is read here and does not wait for the libraries of the other commands; whatever is irregular
-(help, a wrong option) goes to the whole command line in ``gateway.cli.app``.
+Why: ``translate`` stands in pipelines and is called for each of many messages; ``serve`` runs for
+months. So a plain call of these is read here, and neither waits for the libraries of the whole
+command line nor keeps them in memory (9 MB); whatever is irregular (help, a wrong option) goes to
+``gateway.cli.app``.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.usage import MOST_WORKERS
+
 _WITH_VALUE = {"--from": "source", "--to": "target", "--report": "report"} | {
     "--time-zone": "time_zone"
 }
+_WORKERS = {str(number) for number in range(1, MOST_WORKERS + 1)}
 
 
 def plain_translate(arguments: list[str]) -> dict[str, Any] | None:
@@ -46,17 +50,43 @@ def plain_translate(arguments: list[str]) -> dict[str, Any] | None:
     return found
 
 
+def plain_serve(arguments: list[str]) -> dict[str, Any] | None:
+    """The same for ``serve``.
+
+    >>> plain_serve(["serve", "-c", "roamgate.toml", "--workers=2"])["workers"]
+    2
+    >>> plain_serve(["serve", "--workers", "many"])
+    """
+    if arguments[:1] != ["serve"]:
+        return None
+    found: dict[str, Any] = {"config": Path("roamgate.toml"), "workers": 1}
+    rest = iter(arguments[1:])
+    for each in rest:
+        name, equals, value = each.partition("=")
+        given = value if equals else next(rest, "")
+        if (name == "--config" or each == "-c") and given and not given.startswith("-"):
+            found["config"] = Path(given)
+        elif name == "--workers" and given in _WORKERS:
+            found["workers"] = int(given)
+        else:
+            return None
+    return found
+
+
 def main() -> None:
     """Run the command line."""
-    asked = plain_translate(sys.argv[1:])
-    if asked is None:
-        from gateway.cli.app import app
+    arguments = sys.argv[1:]
+    if (asked := plain_translate(arguments)) is not None:
+        from gateway.cli.translate import command
 
-        app()
-        return
-    from gateway.cli.translate import command
+        sys.exit(command(**asked))
+    if (asked := plain_serve(arguments)) is not None:
+        from gateway.cli.serve import command as serve
 
-    sys.exit(command(**asked))
+        sys.exit(serve(**asked))
+    from gateway.cli.app import app
+
+    app()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The whole command line; ``gateway.__main__`` enters it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from gateway.cli.usage import MOST_WORKERS, usage
 
 app = typer.Typer(
     name="roamgate",
@@ -42,22 +42,6 @@ def translate(
     )
 
 
-@contextmanager
-def _usage() -> Iterator[None]:
-    """A wrong option or configuration is told in one line and ends with exit code 2."""
-    from gateway.errors import ConfigError, StoreUnavailable
-
-    try:
-        yield
-    except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(f"roamgate: {problem}", err=True)
-        raise typer.Exit(2) from None
-    except StoreUnavailable as error:
-        typer.echo(f"roamgate: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration file.")]
 _CONFIG = Path("roamgate.toml")
 
@@ -67,14 +51,15 @@ def serve(
     config: ConfigFile = _CONFIG,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=64, help="Processes; with two or more SIGHUP replaces them."),
+        typer.Option(
+            min=1, max=MOST_WORKERS, help="Processes; with two or more SIGHUP replaces them."
+        ),
     ] = 1,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
-    from gateway.cli import serve as command
+    from gateway.cli.serve import command
 
-    with _usage():
-        raise typer.Exit(command.run(config, workers))
+    raise typer.Exit(command(config, workers))
 
 
 @app.command()
@@ -98,7 +83,7 @@ def check(config: Annotated[Path, typer.Argument(help="Configuration file.")] = 
     """Read the file and tell all that is wrong with it, with lines."""
     from gateway.server.config import load
 
-    with _usage():
+    with usage():
         read = load(config)
         parties, agreements = len(read.parties), len(read.agreements)
         typer.echo(f"{config}: {parties} parties, {agreements} agreements, no fault")
@@ -156,7 +141,7 @@ def find_messages(
     """Find messages in the ledger, newest first."""
     from gateway.cli import messages as command
 
-    with _usage():
+    with usage():
         code = command.find(
             config,
             as_json=as_json,
@@ -192,7 +177,7 @@ def show_message(
     """Show a message and its whole life: what came in, what went out for it, each attempt."""
     from gateway.cli import messages as command
 
-    with _usage():
+    with usage():
         code = command.show(config, id, as_json=as_json, raw=raw)
     raise typer.Exit(code)
 
@@ -206,7 +191,7 @@ def replay_message(
     """Map a stored message as it would be today, and show the differences. Sends nothing."""
     from gateway.cli import replay as command
 
-    with _usage():
+    with usage():
         code = command.run(config, id, as_json=as_json)
     raise typer.Exit(code)
 
@@ -221,7 +206,7 @@ def register_with(id: PartyId, config: ConfigFile = _CONFIG) -> None:
     """Register with an OCPI partner that gave us its token A; renew tokens when registered."""
     from gateway.cli import party as command
 
-    with _usage():
+    with usage():
         code = command.register(config, id)
     raise typer.Exit(code)
 
@@ -231,7 +216,7 @@ def unregister_from(id: PartyId, config: ConfigFile = _CONFIG) -> None:
     """End the registration with an OCPI partner."""
     from gateway.cli import party as command
 
-    with _usage():
+    with usage():
         code = command.unregister(config, id)
     raise typer.Exit(code)
 
@@ -247,7 +232,7 @@ def list_outbox(
     """List deliveries, oldest first."""
     from gateway.cli import outbox as command
 
-    with _usage():
+    with usage():
         code = command.list_(config, state=state, party=party, limit=limit, as_json=as_json)
     raise typer.Exit(code)
 
@@ -261,7 +246,7 @@ def show_delivery(
     """Show a delivery and what it says."""
     from gateway.cli import outbox as command
 
-    with _usage():
+    with usage():
         code = command.show(config, id, as_json=as_json)
     raise typer.Exit(code)
 
@@ -278,7 +263,7 @@ def retry_deliveries(
     """Put dead deliveries in again; send waiting ones now."""
     from gateway.cli import outbox as command
 
-    with _usage():
+    with usage():
         code = command.retry(config, ids or [], party=party, all_dead=all_dead)
     raise typer.Exit(code)
 
@@ -292,7 +277,7 @@ def drop_deliveries(
     """Take deliveries out for good. What a partner does not get then is lost to it."""
     from gateway.cli import outbox as command
 
-    with _usage():
+    with usage():
         code = command.drop(config, ids, reason=reason)
     raise typer.Exit(code)
 
@@ -310,7 +295,7 @@ def show_keys(context: typer.Context, as_json: Json = False, config: ConfigFile 
     from gateway.cli import keys as command
 
     if context.invoked_subcommand is None:
-        with _usage():
+        with usage():
             raise typer.Exit(command.show(config, as_json=as_json))
 
 
@@ -323,7 +308,7 @@ def check_keys(
     """List what is over, ends soon or cannot be read; exit code 1 when there is any."""
     from gateway.cli import keys as command
 
-    with _usage():
+    with usage():
         raise typer.Exit(command.check(config, days=days, as_json=as_json))
 
 
@@ -335,7 +320,7 @@ def hash_secret(
     """Print the stored form of a secret, read from standard input, for password_in or token_in."""
     from gateway.cli import keys as command
 
-    with _usage():
+    with usage():
         raise typer.Exit(command.hash_secret(new=new, as_json=as_json))
 
 
@@ -346,7 +331,7 @@ def pin_certificate(
     """Print the pin of a certificate's public key, for pinned_keys."""
     from gateway.cli import keys as command
 
-    with _usage():
+    with usage():
         raise typer.Exit(command.pin(file))
 
 
@@ -367,7 +352,7 @@ def new_key(
     """Make a key, a certificate and a request beside those in use; tell what to do with them."""
     from gateway.cli import keys as command
 
-    with _usage():
+    with usage():
         raise typer.Exit(
             command.new(
                 config, party, use=use, kind=kind, subject=subject, days=days, folder=folder
@@ -390,7 +375,7 @@ def use_key(
     """Put a new key and certificate in the place of those in use, which are kept beside them."""
     from gateway.cli import keys as command
 
-    with _usage():
+    with usage():
         raise typer.Exit(command.use(config, party, use=use, key=key, certificate=certificate))
 
 

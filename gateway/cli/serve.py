@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gateway.cli.usage import usage
 from gateway.server.notify import notify
 from gateway.server.supervisor import WELL, WELL_SECONDS
 
@@ -29,6 +30,12 @@ _ARENA_MAX = -8
 """``M_ARENA_MAX`` of glibc's ``mallopt``."""
 PATIENCE = 5.0
 """Seconds beyond the drain, after the first signal, in which the process ends, in order or not."""
+
+
+def command(config: Path, workers: int = 1) -> int:
+    """``run``; what is wrong with the configuration is told in a line each."""
+    with usage():
+        return run(config, workers)
 
 
 def run(path: Path, workers: int = 1) -> int:

@@ -1,4 +1,4 @@
-"""Canonical items that wait in a file, and a set of texts of which only hashes are kept.
+"""Canonical items that wait in a file, texts of which only hashes are kept, and shelves for both.
 
 Why: a list that must be known to its end before anything of it counts may be longer than memory.
 """
@@ -42,11 +42,79 @@ class Spool:
         self._file.close()
 
 
+class Shelves:
+    """Lines in a file without a name, each put on the shelf of its group: what belongs together is
+    read together, and no more than a shelf is in memory."""
+
+    COUNT = 256
+    """A million lines of 50 bytes are 200 kB a shelf."""
+    _PIECE = 2048
+
+    def __init__(self) -> None:
+        self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by close()
+        self._open = [bytearray() for _ in range(self.COUNT)]
+        self._pieces = [array("Q") for _ in range(self.COUNT)]
+        self._end = 0
+
+    def put(self, group: Hashable, lines: bytes) -> None:
+        """Put lines, each with its end, on the shelf of a group."""
+        number = hash(group) % self.COUNT
+        waiting = self._open[number]
+        waiting += lines
+        if len(waiting) >= self._PIECE:
+            self._file.seek(self._end)
+            self._file.write(waiting)
+            self._pieces[number].extend((self._end, len(waiting)))
+            self._end += len(waiting)
+            waiting.clear()
+
+    def read(self, number: int) -> bytes:
+        """All lines of a shelf, in the order in which they were put there."""
+        pieces, found = iter(self._pieces[number]), bytearray()
+        for start, size in zip(pieces, pieces, strict=True):
+            self._file.seek(start)
+            found += self._file.read(size)
+        return bytes(found + self._open[number])
+
+    def close(self) -> None:
+        """Give back the disk that they take."""
+        self._file.close()
+
+
+class Kept:
+    """A set of texts, group by group, of which only hashes are kept, in a file."""
+
+    def __init__(self) -> None:
+        self._shelves = Shelves()
+
+    def add(self, group: str, keys: Iterable[str]) -> None:
+        """Put keys in; one that is there already changes nothing."""
+        self._shelves.put(group, array("q", map(hash, keys)).tobytes())
+
+    def of(self, number: int) -> "Known":
+        """Those of the groups of one shelf (see ``Shelves``)."""
+        return Known(array("q", self._shelves.read(number)))
+
+    def close(self) -> None:
+        """Give back the disk that it takes."""
+        self._shelves.close()
+
+
+class Known:
+    """A set of hashes that is asked for what they were made of."""
+
+    def __init__(self, hashes: Iterable[int]) -> None:
+        self._hashes = frozenset(hashes)
+
+    def __contains__(self, key: str) -> bool:
+        return hash(key) in self._hashes
+
+
 class Seen:
     """A set of hashes that takes 16 bytes for each: a table with open addresses."""
 
     def __init__(self) -> None:
-        self._table, self._count = array("Q", bytes(8 * 1024)), 0
+        self._table, self._count = array("Q", [0]) * 1024, 0
 
     def __contains__(self, key: Hashable) -> bool:
         hashed = _hashed(key)
@@ -62,10 +130,10 @@ class Seen:
             self._table[place] = hashed
             self._count += 1
             if 2 * self._count > len(self._table):
-                known = [each for each in self._table if each]
-                self._table = array("Q", bytes(16 * len(self._table)))
+                known, self._table = self._table, array("Q", [0]) * (2 * len(self._table))
                 for each in known:
-                    self._table[self._place(each)] = each
+                    if each:
+                        self._table[self._place(each)] = each
 
     def _place(self, hashed: int) -> int:
         table, mask = self._table, len(self._table) - 1

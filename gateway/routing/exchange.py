@@ -9,7 +9,7 @@ to others. Delivery is a separate, repeatable thing.
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -376,14 +376,14 @@ class Exchange:
         waits for the disk: nobody is told before that, and what is owed to partners is claimed, so
         put to the disk, before it is sent.
         """
-        long = LongList(asked.message, UPLOADS[type(asked.message)])
-        for number, part in enumerate(long.parts(items), 1):
-            receipt, owed = await self._done(asked, part.do, small=False, soft=True)
-            long.took(part, receipt)
-            if owed:
-                self.wake()
-            if number in LEARN_AFTER:
-                await self.runtime.in_thread(self.store.learn, writing=True)
+        with closing(LongList(asked.message, UPLOADS[type(asked.message)])) as long:
+            for number, part in enumerate(long.parts(items), 1):
+                receipt, owed = await self._done(asked, part.do, small=False, soft=True)
+                long.took(part, receipt)
+                if owed:
+                    self.wake()
+                if number in LEARN_AFTER:
+                    await self.runtime.in_thread(self.store.learn, writing=True)
         await self.runtime.in_thread(self.store.settle, writing=True)
         return long.receipt
 

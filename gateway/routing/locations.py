@@ -11,7 +11,7 @@ who get live status apart are not bothered (the sort key keeps when the rest cha
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from gateway.mapping.spool import Seen
+from gateway.mapping.spool import Kept, Known
 from gateway.model.base import PartyId
 from gateway.model.ids import evse_key, evse_owner
 from gateway.model.location import Location
@@ -41,8 +41,6 @@ from gateway.store import Filter, Item, Object
 from gateway.store.objects import digest_of
 
 Records = dict[str, list[Location]]
-Place = tuple[str, int]
-"""An owner, and the last of its sites that was looked at."""
 TURN = "site-turn"
 
 
@@ -64,46 +62,29 @@ def upload(work: Work, message: LocationUpload) -> Receipt:
     return refusals.receipt(len(message.locations), "locations")
 
 
-def upload_part(work: Work, message: LocationUpload, kept: Seen) -> Receipt:
+def upload_part(work: Work, message: LocationUpload, kept: Kept) -> Receipt:
     """The same for a part of a long list; what it has is put into ``kept``."""
     refusals, uploaded = _sorted(work, message.locations)
     stored = _store(work, uploaded, full=False)
     for owner, group in uploaded.items():
         for id, records in group.items():
-            kept.add([f"{owner}/{id}", *(f"{owner}/{id}/{name}" for name in _names(records))])
+            place = f"{owner}/{id}"
+            kept.add(place, [place, *(f"{place}/{name}" for name in _names(records))])
     for owner, id, site, content in stored:
-        names = _names(site.records)
-        if names and all(f"{owner}/{id}/{name}" in kept for name in names):
-            kept.add([_whole(owner, id, content)])
+        if (names := _names(site.records)) and names <= _names(uploaded[owner].get(id, ())):
+            kept.add(f"{owner}/{id}", [whole(owner, id, content)])
     return refusals.receipt(len(message.locations), "locations")
 
 
-def _whole(owner: str, id: str, content: bytes) -> str:
-    """Stands for a site of this content of which the list has every EVSE."""
+def whole(owner: str, id: str, content: bytes) -> str:
+    """Stands for a site of this content of which one part of a list had every EVSE."""
     return f"{owner}/{id} {content.hex()}"
 
 
-def end_of_list(work: Work, kept: Seen, place: Place | None) -> Place | None:
-    """Close some of what a long list did not have, from a place on; where to go on, None: done."""
-    codes = {owner_key(code) for code in work.asker.codes}
-    start, last = place or ("", 0)
-    for owner in sorted(codes | work.tx.objects.owners("location").keys()):
-        if owner < start:
-            continue
-        after = last if owner == start else 0
-        rows = work.tx.objects.marks("location", owner, after=after, limit=SLICE)
-        left = [
-            row.id
-            for row in rows
-            if (owner in codes or row.source == work.asker.id)
-            and _whole(owner, row.id, row.digest) not in kept
-        ]
-        if left:
-            work.tx.lock("objects", "location", owner)
-            _close(work, owner, work.tx.objects.get_many("location", owner, left), kept)
-        if rows:
-            return owner, rows[-1].seq
-    return None
+def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
+    """Close what a long list did not have of these sites."""
+    work.tx.lock("objects", "location", owner)
+    _close(work, owner, work.tx.objects.get_many("location", owner, ids), kept)
 
 
 def _sorted(work: Work, found: Iterable[Location]) -> tuple[Refusals, dict[str, Records]]:
@@ -241,7 +222,7 @@ def _leave_out(work: Work, uploaded: Mapping[str, Records]) -> None:
             _close(work, owner, left)
 
 
-def _close(work: Work, owner: str, rows: dict[str, Object], kept: Seen | None = None) -> None:
+def _close(work: Work, owner: str, rows: dict[str, Object], kept: Known | None = None) -> None:
     """Close all EVSEs of these sites but for those that are kept."""
     before = {id: unpack(Site, row.body) for id, row in rows.items()}
     after: dict[str, Site] = {}

@@ -2,7 +2,8 @@
 
 Rules: the list was read to its end before anything of it comes here. It is taken in parts, each in
 a transaction of its own; a full list then closes or withdraws, part by part too, what it did not
-have. All parts together do what one message would.
+have. All parts together do what one message would. What it had and what is stored are too long to
+be held as well: both are put on shelves, and each shelf is looked at for itself.
 Limits: if the process ends in between, some parts are taken and the sender has no answer; when it
 sends the list again, what is there already has no second effect.
 Why: one transaction for a hundred thousand objects would keep every other writer waiting.
@@ -12,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.adapter import Items
-from gateway.mapping.spool import Seen
+from gateway.mapping.spool import Kept, Known, Shelves
 from gateway.model.message import (
     CdrUpload,
     LocationUpload,
@@ -28,12 +30,16 @@ from gateway.model.message import (
     TokenUpload,
 )
 from gateway.routing import locations, tokens
-from gateway.routing.work import REASONS, Work
+from gateway.routing.records import owner_key
+from gateway.routing.work import REASONS, SLICE, Work
+from gateway.store import Kind
 
 PART = 50
 """Objects of one transaction: other writers wait for one, so it is short."""
 LEARN_AFTER = frozenset({10, 100, 1000, 10_000})
 """Parts after which the database looks at how much there is."""
+LOOK = 1000
+"""Stored objects that are looked at in one transaction, without what they say."""
 NAMED = 1000
 """Refused objects that the answer names."""
 
@@ -46,10 +52,27 @@ class Part(NamedTuple):
 
 
 class _Full(NamedTuple):
-    """How a full list is taken: each part, and its end, from one place to the next."""
+    """How a full list is taken, and what is done with what it does not have."""
 
-    part: Callable[[Work, Any, Seen], Receipt]
-    end: Callable[[Work, Seen, Any], Any]
+    kind: Kind
+    part: Callable[[Work, Any, Kept], Receipt]
+    """Takes a part; what that has is kept, by owner and id."""
+    whole: Callable[[str, str, bytes], str]
+    """What was kept if the list had all of a stored object: owner, id, hash of its content."""
+    left_out: Callable[[Work, str, list[str], Known], None]
+    """Does what is to be done with objects of an owner of which the list had not all."""
+
+
+class _Place(NamedTuple):
+    """How far the end of a full list has come: first all objects of an owner are put on shelves,
+    then one shelf after the other is compared with what was kept."""
+
+    owner: str
+    after: int = 0
+    """The last object that was put on a shelf."""
+    shelf: int | None = None
+    start: int = 0
+    """Of what was left out on this shelf."""
 
 
 _FIELDS: Mapping[type[Message], str] = {
@@ -60,8 +83,8 @@ _FIELDS: Mapping[type[Message], str] = {
     StatusUpload: "evses",
 }
 _FULL: Mapping[type[Message], _Full] = {
-    LocationUpload: _Full(locations.upload_part, locations.end_of_list),
-    TokenUpload: _Full(tokens.upload_part, tokens.end_of_list),
+    LocationUpload: _Full("location", locations.upload_part, locations.whole, locations.left_out),
+    TokenUpload: _Full("token", tokens.upload_part, tokens.whole, tokens.left_out),
 }
 
 
@@ -73,10 +96,10 @@ class LongList:
         self.receipt = Receipt()
         self._head, self._field, self._upload = head, _FIELDS[type(head)], upload
         self._full = _FULL.get(type(head)) if getattr(head, "full", False) else None
-        self._kept = Seen()
+        self._kept, self._stored = Kept(), Shelves()
         self._size = self._refused = 0
         self._codes: set[ResultCode] = set()
-        self._next: Any = None
+        self._next: _Place | None = None
 
     def parts(self, items: Items) -> Iterator[Part]:
         """What is to be done, one after the other and perhaps again; ``took`` follows each."""
@@ -84,13 +107,18 @@ class LongList:
             message = self._message(batch)
             yield Part(partial(self._take, message=message), len(batch))
         if self._full and (self._refused < self._size or not self._size):
-            place = None
+            place: _Place | None = None
             while True:
                 yield Part(partial(self._end, place=place))
                 place = self._next
                 if place is None:
                     break
         yield Part(lambda work: self.receipt)
+
+    def close(self) -> None:
+        """Give back the disk that it takes."""
+        self._kept.close()
+        self._stored.close()
 
     def took(self, part: Part, receipt: Receipt) -> None:
         """A part is on disk."""
@@ -127,8 +155,61 @@ class LongList:
         assert isinstance(receipt, Receipt)
         return receipt
 
-    def _end(self, work: Work, place: Any) -> Receipt:
-        """Close or withdraw some of what the list did not have."""
+    def _end(self, work: Work, place: _Place | None) -> Receipt:
+        """Some of the way from a place to the end."""
         assert self._full is not None
-        self._next = self._full.end(work, self._kept, place)
+        if place is None:
+            self._next = self._owner_after(work, "")
+        elif place.shelf is None:
+            self._next = self._look(work, self._full, place)
+        else:
+            self._next = self._compare(work, self._full, place, place.shelf)
         return self.receipt
+
+    def _owner_after(self, work: Work, last: str) -> _Place | None:
+        assert self._full is not None
+        owners = _own(work) | work.tx.objects.owners(self._full.kind).keys()
+        owner = min((each for each in owners if each > last), default=None)
+        return None if owner is None else _Place(owner)
+
+    def _look(self, work: Work, full: _Full, place: _Place) -> _Place:
+        """Put some of what is stored of an owner on shelves."""
+        owner = place.owner
+        if not place.after:
+            self._stored.close()
+            self._stored = Shelves()
+        rows = work.tx.objects.marks(full.kind, owner, after=place.after, limit=LOOK)
+        own = owner in _own(work)
+        for row in rows:
+            if own or row.source == work.asker.id:
+                line = msgspec.json.encode((row.id, row.digest))
+                self._stored.put(f"{owner}/{row.id}", line + b"\n")
+        return place._replace(after=rows[-1].seq) if rows else _Place(owner, shelf=0)
+
+    def _compare(self, work: Work, full: _Full, place: _Place, shelf: int) -> _Place | None:
+        """Find on some shelves what the list did not have, do a slice of it."""
+        looked = 0
+        for number in range(shelf, Shelves.COUNT):
+            rows = dict(map(_row, self._stored.read(number).splitlines()))
+            known = self._kept.of(number)
+            start = place.start if number == shelf else 0
+            whole = partial(full.whole, place.owner)
+            left = [id for id, digest in rows.items() if whole(id, digest) not in known][start:]
+            if left:
+                full.left_out(work, place.owner, left[:SLICE], known)
+                return place._replace(shelf=number, start=start + SLICE)
+            looked += len(rows)
+            if looked >= LOOK:
+                return place._replace(shelf=number + 1, start=0)
+        return self._owner_after(work, place.owner)
+
+
+def _own(work: Work) -> set[str]:
+    return {owner_key(code) for code in work.asker.codes}
+
+
+def _row(line: bytes) -> tuple[str, bytes]:
+    return _decode(line)
+
+
+_decode = msgspec.json.Decoder(tuple[str, bytes]).decode

@@ -10,11 +10,10 @@ Why: a token that expires counts as changed at that instant, because partners th
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 
 from msgspec.structs import replace
 
-from gateway.mapping.spool import Seen
+from gateway.mapping.spool import Kept, Known
 from gateway.model.base import PartyId
 from gateway.model.ids import contract_owner
 from gateway.model.message import Receipt, TokenList, TokenQuery, TokenUpload
@@ -39,8 +38,6 @@ from gateway.routing.work import RENEW, SLICE, Refusals, Work
 from gateway.store import Filter, Object, slices
 
 EXPIRE = "token-expire"
-Place = tuple[str, int]
-"""An owner, and the last of its tokens that was looked at."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ASKED_ONLY = frozenset({TokenKind.APP_USER, TokenKind.AD_HOC_USER})
 
@@ -55,38 +52,28 @@ def upload(work: Work, message: TokenUpload) -> Receipt:
     return refusals.receipt(len(message.tokens), "tokens")
 
 
-def upload_part(work: Work, message: TokenUpload, kept: Seen) -> Receipt:
+def upload_part(work: Work, message: TokenUpload, kept: Kept) -> Receipt:
     """The same for a part of a long list; what it has is put into ``kept``."""
     refusals, groups = _sorted(work, message.tokens)
     _put(work, groups)
-    for name, group in groups.items():
-        kept.add(f"{name}/{id}" for id in group)
+    for owner, group in groups.items():
+        for id in group:
+            kept.add(f"{owner}/{id}", [whole(owner, id)])
     return refusals.receipt(len(message.tokens), "tokens")
 
 
-def end_of_list(work: Work, kept: Seen, place: Place | None) -> Place | None:
-    """Withdraw some of what a long list did not have; where to go on, None: done."""
-    codes = {owner_key(code) for code in work.asker.codes}
-    start, last = place or ("", 0)
-    for owner in sorted(codes | work.tx.objects.owners("token").keys()):
-        if owner < start:
-            continue
-        after = last if owner == start else 0
-        rows = list(
-            islice(work.tx.objects.each("token", Filter(owners=[owner]), after=after), SLICE)
-        )
-        left = {
-            row.id: withdrawn(unpack(Token, row.body))
-            for row in rows
-            if (owner in codes or row.source == work.asker.id) and f"{owner}/{row.id}" not in kept
-        }
-        if left:
-            work.tx.lock("objects", "token", owner)
-            _store(work, owner, left, fresh_only=False)
-            _expire_later(work, owner)
-        if rows:
-            return owner, rows[-1].seq
-    return None
+def whole(owner: str, id: str, content: bytes = b"") -> str:
+    """Stands for a token that a list had, whatever its content."""
+    return f"{owner}/{id}"
+
+
+def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
+    """Withdraw these tokens that a long list did not have."""
+    work.tx.lock("objects", "token", owner)
+    stored = work.tx.objects.get_many("token", owner, ids)
+    left = {id: withdrawn(unpack(Token, row.body)) for id, row in stored.items()}
+    _store(work, owner, left, fresh_only=False)
+    _expire_later(work, owner)
 
 
 def _sorted(work: Work, found: Iterable[Token]) -> tuple[Refusals, dict[str, dict[str, Token]]]:

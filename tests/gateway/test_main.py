@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import plain_translate
-from gateway.cli.app import translate
+from gateway.__main__ import plain_serve, plain_translate
+from gateway.cli.app import serve, translate
 
 WIRE = Path(__file__).parents[1] / "wire/ochp/1.4/AddCDRs/request_rich.xml"
 HEAVY = ("typer", "rich", "pydantic", "twisted", "zeep", "spyne", "sqlalchemy", "xmlschema", "ssl")
@@ -70,3 +70,45 @@ def test_the_short_way_knows_the_options_of_the_long_one() -> None:
 def test_what_is_irregular_goes_the_long_way(arguments: list[str]) -> None:
     """Help, other commands and mistakes are for the whole command line, which explains them."""
     assert plain_translate(arguments) is None
+
+
+def test_serve_keeps_no_command_line_in_memory() -> None:
+    """What runs for months holds what it needs for that."""
+    code = WATCHED.replace("main()", "sys.argv[1:] = ['serve', '-c', 'not-there.toml']; main()", 1)
+    code = code.replace("sys.argv[-1]", repr("typer,click,pydantic"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 2
+    told, loaded = done.stderr.splitlines()
+    assert "not-there.toml" in told
+    assert loaded == ""
+
+
+def test_the_short_way_to_serve_knows_the_options_of_the_long_one() -> None:
+    read = plain_serve(["serve", "--config", "a.toml", "--workers=3"])
+
+    assert read is not None
+    assert read.keys() == inspect.signature(serve).parameters.keys()
+    assert read == {"config": Path("a.toml"), "workers": 3}
+    assert plain_serve(["serve"]) == {"config": Path("roamgate.toml"), "workers": 1}
+    assert plain_serve(["serve", "-c", "b.toml"]) == {"config": Path("b.toml"), "workers": 1}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["demo"],
+        ["serve", "--help"],
+        ["serve", "a.toml"],
+        ["serve", "--config"],
+        ["serve", "--config="],
+        ["serve", "-c=a.toml"],
+        ["serve", "=a.toml"],
+        ["serve", "--workers", "0"],
+        ["serve", "--workers", "65"],
+        ["serve", "--workers", "--config"],
+    ],
+)
+def test_what_is_irregular_of_serve_goes_the_long_way(arguments: list[str]) -> None:
+    assert plain_serve(arguments) is None

@@ -1,0 +1,47 @@
+"""What waits in a file comes back whole, shelf by shelf."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.mapping.spool import Kept, Shelves
+
+LINES = st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3000)), max_size=60)
+
+
+@given(LINES)
+def test_shelves_give_back_each_line_once(lines: list[tuple[str, bytes]]) -> None:
+    """In the order of each group, and a group stands on one shelf."""
+    shelves = Shelves()
+    put: dict[int, bytes] = {}
+    for group, data in lines:
+        line = f"{group}: {data.hex()}\n".encode("utf-8", "surrogatepass")
+        shelves.put(group, line)
+        number = hash(group) % Shelves.COUNT
+        put[number] = put.get(number, b"") + line
+    assert {n: shelves.read(n) for n in range(Shelves.COUNT) if shelves.read(n)} == put
+    shelves.close()
+
+
+@given(st.lists(st.tuples(st.text(max_size=2), st.lists(st.text(max_size=9), max_size=9))))
+def test_kept_texts_are_known_on_the_shelf_of_their_group(
+    groups: list[tuple[str, list[str]]],
+) -> None:
+    kept = Kept()
+    for group, keys in groups:
+        kept.add(group, keys)
+        kept.add(group, keys)
+    for group, keys in groups:
+        known = kept.of(hash(group) % Shelves.COUNT)
+        assert all(key in known for key in keys)
+        assert "never added" not in known
+    kept.close()
+
+
+def test_many_lines_leave_memory() -> None:
+    """What a shelf holds open is bounded."""
+    shelves = Shelves()
+    for number in range(100_000):
+        shelves.put(number % 1000, b"%d\n" % number)
+    assert max(map(len, shelves._open)) < Shelves._PIECE
+    found = b"".join(map(shelves.read, range(Shelves.COUNT)))
+    assert sorted(map(int, found.split())) == list(range(100_000))
