@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -119,13 +120,15 @@ class Gateway:
     """Where to write what it spent its time on; see ``profiled``."""
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="roamgate-bench-")))
 
+    admin: int = field(default_factory=free_port)
+
     def command(self, port: int) -> Sequence[str]:
         """Write the configuration, and how to start with it."""
         config = self.folder / "roamgate.toml"
         config.write_text(
             CONFIG.format(
                 port=port,
-                admin=free_port(),
+                admin=self.admin,
                 database=self.database or f"sqlite:///{self.folder}/bench.db",
                 gateway=self.more,
                 user=USER,
@@ -152,6 +155,13 @@ class Gateway:
         status, answer = ask(port, request)
         if status != 200 or b">ok<" not in answer:
             raise RuntimeError(f"the tokens were not taken: {status} {answer[:300]!r}")
+        while "--workers" in self.arguments and self._workers() < int(self.arguments[-1]):
+            time.sleep(0.5)
+
+    def _workers(self) -> int:
+        """How many work already: until then the first has a part of what the partner may ask."""
+        _, figures = ask(self.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return figures.count(b"\nroamgate_resident_bytes{")
 
     def remove(self) -> None:
         """Raises RuntimeError when there is a ledger where there should be none."""

@@ -116,6 +116,8 @@ class _Together:
         self._reactor, self._pool, self._rest, self._do = reactor, pool, rest, do
         self._waiting: deque[_Waiting] = deque()
         self._busy = False
+        self._next = 0.0
+        """When to begin again, if anything comes until then."""
 
     def add(self, work: Any) -> Deferred[Any]:
         done: Deferred[Any] = Deferred()
@@ -123,7 +125,7 @@ class _Together:
         if not self._busy:
             self._busy = True
             # what other connections have to say in this turn of the reactor comes along
-            self._reactor.callLater(0, self._begin)
+            self._reactor.callLater(max(0.0, self._next - self._reactor.seconds()), self._begin)
         return done
 
     def _begin(self) -> None:
@@ -146,7 +148,13 @@ class _Together:
         return done() if callable(done) else done
 
     def _in_thread(self, some: list[_Waiting], do: Rest) -> None:
-        self._reactor.callFromThread(self._end, some, self._tried(some, do))
+        self._reactor.callFromThread(self._ended, some, self._tried(some, do))
+
+    def _ended(self, some: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        """Of what took a thread: those who are answered now ask again together, not one by one."""
+        if self._pool is None:
+            self._next = self._reactor.seconds() + SOON
+        self._end(some, outcomes)
 
     def _tried(self, some: list[_Waiting], do: Callable[[], T]) -> T | Sequence[Outcome]:
         try:

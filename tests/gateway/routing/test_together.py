@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
 
 from gateway.errors import Malformed, StoreUnavailable
 from gateway.routing.threads import Threads
@@ -58,6 +59,21 @@ async def test_what_waits_is_written_in_one_transaction(together: Together, stor
     assert [number for number, _ in results] == list(range(20))
     assert len({id(tx) for _, tx in results}) == 1
     assert stored(store, 20) == list(range(20))
+
+
+async def test_who_asks_again_just_after_a_group_waits_for_the_others(
+    together: Together, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this process writes without a thread: who was answered together asks again together."""
+    if not store.one_writer:
+        return
+    monkeypatch.setattr("gateway.routing.threads.SOON", 0.3)
+    await together.write(value(0))
+    first = Deferred.fromCoroutine(together.write(value(1)))
+    for _ in range(3):
+        await deferLater(reactor, 0)
+    second = Deferred.fromCoroutine(together.write(value(2)))
+    assert (await first)[1] is (await second)[1]
 
 
 async def test_one_that_fails_takes_nothing_along(together: Together, store: Store) -> None:
