@@ -82,8 +82,8 @@ class Items(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
-        """All of them in order, ``size`` at a time."""
+    def batches(self, size: Callable[[], int]) -> Iterator[tuple[Any, ...]]:
+        """All of them in order, ``size`` at a time, which is asked for each time."""
         ...
 
 

@@ -5,7 +5,7 @@ Why: a list that must be known to its end before anything of it counts may be lo
 
 import tempfile
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
@@ -31,10 +31,10 @@ class Spool:
         if lines:
             self._file.write(b"\n".join(lines) + b"\n")
 
-    def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
+    def batches(self, size: Callable[[], int]) -> Iterator[tuple[Any, ...]]:
         """All items in order, ``size`` at a time."""
         self._file.seek(0)
-        while lines := list(islice(self._file, size)):
+        while lines := list(islice(self._file, size())):
             yield tuple(map(self._decode, lines))
 
     def close(self) -> None:

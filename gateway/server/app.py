@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 
 from gateway.adapter import Partner, Seal
+from gateway.aside import beside_others
 from gateway.errors import Unreachable
 from gateway.http import Request
 from gateway.routing.attempt import Effort
@@ -80,6 +81,8 @@ class App:
         """Raises ConfigError, StoreUnavailable."""
         self.config, self._reactor, self._clock = config, reactor, clock
         self._shared = shared
+        if shared:
+            beside_others()
         self.metrics = Metrics(shared.board[1] if shared and shared.board else 0)
         gateway = config.gateway
         self.directory = parties.directory(config)
