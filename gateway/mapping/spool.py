@@ -6,11 +6,22 @@ Why: a list that must be known to its end before anything of it counts may be lo
 import tempfile
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
+from gateway.errors import StoreUnavailable
 from gateway.model.base import Canonical
 from gateway.model.packing import decoder, pack
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Where there is none on the disk, it may be tried again later. Raises StoreUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(f"a long list cannot be put aside: {error.strerror}") from None
 
 
 class Spool:
@@ -25,21 +36,24 @@ class Spool:
         return self._count
 
     def extend(self, items: Iterable[Canonical]) -> None:
-        """Put items after those that are there."""
+        """Put items after those that are there. Raises StoreUnavailable."""
         lines = [pack(item) for item in items]
         self._count += len(lines)
         if lines:
-            self._file.write(b"\n".join(lines) + b"\n")
+            with _room():
+                self._file.write(b"\n".join(lines) + b"\n")
 
     def batches(self, size: Callable[[], int]) -> Iterator[tuple[Any, ...]]:
         """All items in order, ``size`` at a time."""
-        self._file.seek(0)
+        with _room():
+            self._file.seek(0)
         while lines := list(islice(self._file, size())):
             yield tuple(map(self._decode, lines))
 
     def close(self) -> None:
         """Give back the disk that it takes."""
-        self._file.close()
+        with suppress(OSError):  # what it could not write is not wanted any more
+            self._file.close()
 
 
 class Shelves:
@@ -57,13 +71,14 @@ class Shelves:
         self._end = 0
 
     def put(self, group: Hashable, lines: bytes) -> None:
-        """Put lines, each with its end, on the shelf of a group."""
+        """Put lines, each with its end, on the shelf of a group. Raises StoreUnavailable."""
         number = hash(group) % self.COUNT
         waiting = self._open[number]
         waiting += lines
         if len(waiting) >= self._PIECE:
-            self._file.seek(self._end)
-            self._file.write(waiting)
+            with _room():
+                self._file.seek(self._end)
+                self._file.write(waiting)
             self._pieces[number].extend((self._end, len(waiting)))
             self._end += len(waiting)
             waiting.clear()
@@ -71,14 +86,16 @@ class Shelves:
     def read(self, number: int) -> bytes:
         """All lines of a shelf, in the order in which they were put there."""
         pieces, found = iter(self._pieces[number]), bytearray()
-        for start, size in zip(pieces, pieces, strict=True):
-            self._file.seek(start)
-            found += self._file.read(size)
+        with _room():
+            for start, size in zip(pieces, pieces, strict=True):
+                self._file.seek(start)
+                found += self._file.read(size)
         return bytes(found + self._open[number])
 
     def close(self) -> None:
         """Give back the disk that they take."""
-        self._file.close()
+        with suppress(OSError):  # what it could not write is not wanted any more
+            self._file.close()
 
 
 class Kept:

@@ -1,9 +1,17 @@
 """What waits in a file comes back whole, shelf by shelf."""
 
+import gc
+import resource
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mapping.spool import Kept, Shelves
+from gateway.errors import StoreUnavailable
+from gateway.mapping.spool import Kept, Shelves, Spool
+from gateway.model.token import Token, TokenKind
 
 LINES = st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3000)), max_size=60)
 
@@ -45,3 +53,42 @@ def test_many_lines_leave_memory() -> None:
     assert max(map(len, shelves._open)) < Shelves._PIECE
     found = b"".join(map(shelves.read, range(Shelves.COUNT)))
     assert sorted(map(int, found.split())) == list(range(100_000))
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """No file may grow over 64 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def shelves() -> None:
+    full = Shelves()
+    full.put(1, b"x" * 100_000)
+    full.read(1)
+
+
+def kept() -> None:
+    full = Kept()
+    full.add("group", map(str, range(20_000)))
+    full.of(hash("group") % Shelves.COUNT)
+
+
+def spool() -> None:
+    full = Spool(Token)
+    for _ in range(10):
+        full.extend([Token(kind=TokenKind.RFID, uid="0" * 500, contract_id="DE-ABC-1")] * 100)
+    list(full.batches(lambda: 50))
+
+
+@pytest.mark.usefixtures("no_room")
+@pytest.mark.parametrize("fill", [shelves, kept, spool])
+def test_where_there_is_no_room_it_may_be_tried_again_later(fill: Callable[[], None]) -> None:
+    """No stack trace: a partner is told to come back."""
+    with pytest.raises(StoreUnavailable, match="put aside"):
+        fill()
+    gc.collect()  # what could not be written is not told again when it is closed
