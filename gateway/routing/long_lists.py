@@ -193,6 +193,8 @@ class LongList:
         looked = 0
         for number in range(shelf, Shelves.COUNT):
             rows = dict(map(_row, self._stored.read(number).splitlines()))
+            if not rows:
+                continue
             known = self._kept.of(number)
             start = place.start if number == shelf else 0
             whole = partial(full.whole, place.owner)
