@@ -287,7 +287,9 @@ class Connection(Protocol):
             raise error
 
     def _serve(self, head: Head, body: bytes | BinaryIO) -> None:
-        self._wait_for(Phase.ANSWER, self._limits.answer_seconds)
+        size = len(body) if isinstance(body, bytes) else self._spooled
+        longer = size / self._limits.answer_rate
+        self._wait_for(Phase.ANSWER, self._limits.answer_seconds + longer)
         self._serving = Deferred.fromCoroutine(self._answer(head, self._request(head, body)))
 
     def _request(self, head: Head, body: bytes | BinaryIO) -> Request:

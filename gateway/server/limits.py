@@ -50,7 +50,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """For a body, and a second more for each ``body_rate`` bytes of it (408 body-timeout)."""
     body_rate: int = 65536
     answer_seconds: float = 120
-    """For the handler (504 answer-timeout)."""
+    """For the handler, and a second more for each ``answer_rate`` bytes that it was sent (504
+    answer-timeout)."""
+    answer_rate: int = 256 * 1024
     write_seconds: float = 30
     """For the client to take what is buffered for it; then the connection is cut."""
     idle_seconds: float = 60

@@ -5,7 +5,9 @@ import time
 
 import pytest
 from structlog.testing import capture_logs
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
 
 from gateway.http import Response
@@ -278,6 +280,20 @@ async def test_answer_timeout(serve, ask):
     [answer] = await ask(port, HEAD + b"\r\n" + SMUGGLED)
     assert (answer.status, answer.json["error"]) == (504, "answer-timeout")
     assert cancelled == ["/"]
+
+
+async def test_a_long_body_has_a_longer_answer(serve, ask):
+    """A list of a million items takes minutes to store."""
+
+    async def slow(request):
+        await deferLater(reactor, 0.6)
+        return Response(status=200)
+
+    _, port = serve(slow, answer_seconds=0.2, answer_rate=1000)
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+    for size, status in ((2000, 200), (20, 504)):
+        [answer] = await ask(port, post % (size, b"x" * size))
+        assert answer.status == status
 
 
 async def test_too_many_connections(serve, connect, thread):
