@@ -83,7 +83,10 @@ def main() -> None:
     if (asked := plain_serve(arguments)) is not None:
         from gateway.cli.serve import command as serve
 
-        sys.exit(serve(**asked))
+        try:
+            sys.exit(serve(**asked))
+        except KeyboardInterrupt:  # before it takes signals itself
+            sys.exit(130)
     from gateway.cli.app import app
 
     app()

@@ -24,11 +24,16 @@ def _room() -> Iterator[None]:
         raise StoreUnavailable(f"a long list cannot be put aside: {error.strerror}") from None
 
 
+def _new_file() -> BinaryIO:
+    with _room():
+        return cast(BinaryIO, tempfile.TemporaryFile())
+
+
 class Spool:
     """Items of one class in a file without a name, as the store would keep them: a line each."""
 
     def __init__(self, cls: type[Canonical]) -> None:
-        self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by close()
+        self._file = _new_file()
         self._decode = decoder(cls).decode
         self._count = 0
 
@@ -65,7 +70,7 @@ class Shelves:
     _PIECE = 2048
 
     def __init__(self) -> None:
-        self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by close()
+        self._file = _new_file()
         self._open = [bytearray() for _ in range(self.COUNT)]
         self._pieces = [array("Q") for _ in range(self.COUNT)]
         self._end = 0
@@ -120,8 +125,11 @@ class Kept:
 class Known:
     """A set of hashes that is asked for what they were made of."""
 
-    def __init__(self, hashes: Iterable[int]) -> None:
+    def __init__(self, hashes: Iterable[int] = ()) -> None:
         self._hashes = frozenset(hashes)
+
+    def __or__(self, other: "Known") -> "Known":
+        return Known(self._hashes | other._hashes)
 
     def __contains__(self, key: str) -> bool:
         return hash(key) in self._hashes

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from gateway.adapter import Items, Link, Partner, Seal
+from gateway.aside import ask
 from gateway.errors import (
     GatewayError,
     UnknownId,
@@ -203,6 +204,7 @@ class Exchange:
         correlation_id: str,
     ) -> Message:
         """As ``ask``; with a transcript that keeps what went over the wire for it."""
+        ask()
         asked = self._asked(transcript, partner, message, correlation_id)
         if isinstance(message, AuthorisationQuery):
             return await self._answered(asked, self._authorise(asked, message))
@@ -251,6 +253,7 @@ class Exchange:
         take: Callable[[Iterator[Message]], T],
     ) -> T:
         """As ``ask_parts``; with a transcript that keeps what went over the wire for it."""
+        ask()
         asked = self._asked(transcript, partner, message, correlation_id)
         return await self._answered(asked, self._query_parts(asked, PARTS[type(message)], take))
 
@@ -376,7 +379,8 @@ class Exchange:
         waits for the disk: nobody is told before that, and what is owed to partners is claimed, so
         put to the disk, before it is sent.
         """
-        with closing(LongList(asked.message, UPLOADS[type(asked.message)])) as long:
+        upload = UPLOADS[type(asked.message)]
+        with closing(LongList(asked.message, upload, quiet=self.store.one_writer)) as long:
             for number, part in enumerate(long.parts(items), 1):
                 receipt, owed = await self._done(asked, part.do, small=False, soft=True)
                 long.took(part, receipt)

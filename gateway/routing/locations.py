@@ -84,7 +84,10 @@ def whole(owner: str, id: str, content: bytes) -> str:
 def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
     """Close what a long list did not have of these sites."""
     work.tx.lock("objects", "location", owner)
-    _close(work, owner, work.tx.objects.get_many("location", owner, ids), kept)
+    stored = work.tx.objects.get_many("location", owner, ids)
+    # somebody else may have sent one since it was looked at
+    rows = {id: row for id, row in stored.items() if work.speaks_for(owner, row.source)}
+    _close(work, owner, rows, kept)
 
 
 def _sorted(work: Work, found: Iterable[Location]) -> tuple[Refusals, dict[str, Records]]:
@@ -208,12 +211,11 @@ def _stale(site: Site | None, new: Location) -> bool:
 
 def _leave_out(work: Work, uploaded: Mapping[str, Records]) -> None:
     """Close what a full list does not have, of the caller's codes and of what it sent before."""
-    codes = {owner_key(code) for code in work.asker.codes}
-    for owner in codes | work.tx.objects.owners("location").keys():
+    for owner in work.own_codes | work.tx.objects.owners("location").keys():
         kept = uploaded.get(owner, {})
         left: dict[str, Object] = {}
         for row in work.tx.objects.each("location", Filter(owners=[owner])):
-            if row.id not in kept and (owner in codes or row.source == work.asker.id):
+            if row.id not in kept and work.speaks_for(owner, row.source):
                 left[row.id] = row
             if len(left) == SLICE:
                 _close(work, owner, left)

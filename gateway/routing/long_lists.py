@@ -31,11 +31,10 @@ from gateway.model.message import (
     TokenUpload,
 )
 from gateway.routing import locations, tokens
-from gateway.routing.records import owner_key
 from gateway.routing.work import REASONS, SLICE, Work
 from gateway.store import Kind
 
-PART, QUIET_PART = 50, 200
+PART, QUIET_PART = 50, 300
 """Objects of one transaction: other writers wait for one, so it is short where there are any. What
 each transaction costs by itself is a fifth of what its 50 objects do."""
 LEARN_AFTER = frozenset({10, 100, 1000, 10_000})
@@ -93,19 +92,24 @@ _FULL: Mapping[type[Message], _Full] = {
 class LongList:
     """One upload; ``receipt`` is the answer to what was taken so far."""
 
-    def __init__(self, head: Message, upload: Callable[[Work, Any], Message]) -> None:
-        """``upload`` takes a message of this class."""
+    def __init__(
+        self, head: Message, upload: Callable[[Work, Any], Message], *, quiet: bool
+    ) -> None:
+        """``upload`` takes a message of this class; ``quiet``: parts may be larger while nobody
+        asks for anything. Raises StoreUnavailable."""
         self.receipt = Receipt()
         self._head, self._field, self._upload = head, _FIELDS[type(head)], upload
         self._full = _FULL.get(type(head)) if getattr(head, "full", False) else None
-        self._kept, self._stored = Kept(), Shelves()
+        self._quiet = quiet
+        self._kept = Kept() if self._full else None
+        self._stored: Shelves | None = None
         self._size = self._refused = 0
         self._codes: set[ResultCode] = set()
         self._next: _Place | None = None
 
     def parts(self, items: Items) -> Iterator[Part]:
         """What is to be done, one after the other and perhaps again; ``took`` follows each."""
-        for batch in items.batches(_size):
+        for batch in items.batches(self._most):
             message = self._message(batch)
             yield Part(partial(self._take, message=message), len(batch))
         if self._full and (self._refused < self._size or not self._size):
@@ -119,8 +123,9 @@ class LongList:
 
     def close(self) -> None:
         """Give back the disk that it takes."""
-        self._kept.close()
-        self._stored.close()
+        for each in (self._kept, self._stored):
+            if each is not None:
+                each.close()
 
     def took(self, part: Part, receipt: Receipt) -> None:
         """A part is on disk."""
@@ -144,6 +149,9 @@ class LongList:
             return ResultCode.PARTLY
         return next(iter(self._codes)) if len(self._codes) == 1 else ResultCode.FORMAT
 
+    def _most(self) -> int:
+        return QUIET_PART if self._quiet and is_quiet() else PART
+
     def _message(self, batch: tuple[Any, ...]) -> Message:
         changes: dict[str, Any] = {self._field: batch}
         if hasattr(self._head, "full"):
@@ -151,7 +159,7 @@ class LongList:
         return replace(self._head, **changes)
 
     def _take(self, work: Work, message: Message) -> Receipt:
-        if self._full:
+        if self._full and self._kept:
             return self._full.part(work, message, self._kept)
         receipt = self._upload(work, message)
         assert isinstance(receipt, Receipt)
@@ -170,54 +178,56 @@ class LongList:
 
     def _owner_after(self, work: Work, last: str) -> _Place | None:
         assert self._full is not None
-        owners = _own(work) | work.tx.objects.owners(self._full.kind).keys()
+        owners = work.own_codes | work.tx.objects.owners(self._full.kind).keys()
         owner = min((each for each in owners if each > last), default=None)
         return None if owner is None else _Place(owner)
 
     def _look(self, work: Work, full: _Full, place: _Place) -> _Place:
         """Put some of what is stored of an owner on shelves."""
         owner = place.owner
-        if not place.after:
-            self._stored.close()
-            self._stored = Shelves()
+        if not place.after or self._stored is None:
+            self._stored, before = Shelves(), self._stored
+            if before is not None:
+                before.close()
         rows = work.tx.objects.marks(full.kind, owner, after=place.after, limit=LOOK)
-        own = owner in _own(work)
         for row in rows:
-            if own or row.source == work.asker.id:
-                line = msgspec.json.encode((row.id, row.digest))
+            if work.speaks_for(owner, row.source):
+                line = msgspec.json.encode((row.seq, row.id, row.digest))
                 self._stored.put(f"{owner}/{row.id}", line + b"\n")
         return place._replace(after=rows[-1].seq) if rows else _Place(owner, shelf=0)
 
     def _compare(self, work: Work, full: _Full, place: _Place, shelf: int) -> _Place | None:
         """Find on some shelves what the list did not have, do a slice of it."""
-        looked = 0
+        assert self._kept is not None
+        assert self._stored is not None
+        left, known, looked = list[tuple[int, str]](), Known(), 0
         for number in range(shelf, Shelves.COUNT):
-            rows = dict(map(_row, self._stored.read(number).splitlines()))
+            rows = {row[1]: row for row in map(_row, self._stored.read(number).splitlines())}
             if not rows:
                 continue
-            known = self._kept.of(number)
+            here = self._kept.of(number)
             start = place.start if number == shelf else 0
-            whole = partial(full.whole, place.owner)
-            left = [id for id, digest in rows.items() if whole(id, digest) not in known][start:]
-            if left:
-                full.left_out(work, place.owner, left[:SLICE], known)
-                return place._replace(shelf=number, start=start + SLICE)
+            missing = [
+                (seq, id)
+                for seq, id, digest in rows.values()
+                if full.whole(place.owner, id, digest) not in here
+            ][start:]
+            room = SLICE - len(left)
+            if missing:
+                left += missing[:room]
+                known |= here
             looked += len(rows)
-            if looked >= LOOK:
-                return place._replace(shelf=number + 1, start=0)
-        return self._owner_after(work, place.owner)
+            if len(missing) > room:
+                following: _Place | None = _Place(place.owner, 0, number, start + room)
+                break
+            if looked >= LOOK or len(missing) == room:
+                following = _Place(place.owner, 0, number + 1)
+                break
+        else:
+            following = self._owner_after(work, place.owner)
+        if left:
+            full.left_out(work, place.owner, [id for _, id in sorted(left)], known)
+        return following
 
 
-def _size() -> int:
-    return QUIET_PART if is_quiet() else PART
-
-
-def _own(work: Work) -> set[str]:
-    return {owner_key(code) for code in work.asker.codes}
-
-
-def _row(line: bytes) -> tuple[str, bytes]:
-    return _decode(line)
-
-
-_decode = msgspec.json.Decoder(tuple[str, bytes]).decode
+_row = msgspec.json.Decoder(tuple[int, str, bytes]).decode

@@ -80,13 +80,12 @@ def _stale(old: Tariff, new: Tariff) -> bool:
 
 
 def _leave_out(work: Work, groups: dict[str, dict[str, Tariff]]) -> None:
-    codes = {owner_key(code) for code in work.asker.codes}
-    for owner in codes | work.tx.objects.owners("tariff").keys():
+    for owner in work.own_codes | work.tx.objects.owners("tariff").keys():
         kept = groups.get(owner, {})
         left = [
             row.id
             for row in work.tx.objects.each("tariff", Filter(owners=[owner]))
-            if row.id not in kept and (owner in codes or row.source == work.asker.id)
+            if row.id not in kept and work.speaks_for(owner, row.source)
         ]
         work.tx.objects.delete("tariff", owner, left)
         _tell(work, owner, left)

@@ -125,7 +125,8 @@ class _Together:
         if not self._busy:
             self._busy = True
             # what other connections have to say in this turn of the reactor comes along
-            self._reactor.callLater(max(0.0, self._next - self._reactor.seconds()), self._begin)
+            wait = min(SOON, max(0.0, self._next - self._reactor.seconds()))
+            self._reactor.callLater(wait, self._begin)
         return done
 
     def _begin(self) -> None:

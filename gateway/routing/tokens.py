@@ -71,7 +71,11 @@ def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
     """Withdraw these tokens that a long list did not have."""
     work.tx.lock("objects", "token", owner)
     stored = work.tx.objects.get_many("token", owner, ids)
-    left = {id: withdrawn(unpack(Token, row.body)) for id, row in stored.items()}
+    left = {
+        id: withdrawn(unpack(Token, row.body))
+        for id, row in stored.items()
+        if work.speaks_for(owner, row.source)  # nobody else has sent it since it was looked at
+    }
     _store(work, owner, left, fresh_only=False)
     _expire_later(work, owner)
 
@@ -149,12 +153,11 @@ def withdrawn(token: Token) -> Token:
 
 def _leave_out(work: Work, groups: dict[str, dict[str, Token]]) -> None:
     """Withdraw what a full list does not have."""
-    codes = {owner_key(code) for code in work.asker.codes}
-    for owner in codes | work.tx.objects.owners("token").keys():
+    for owner in work.own_codes | work.tx.objects.owners("token").keys():
         kept = groups.get(owner, {})
         left: dict[str, Token] = {}
         for row in work.tx.objects.each("token", Filter(owners=[owner])):
-            if row.id not in kept and (owner in codes or row.source == work.asker.id):
+            if row.id not in kept and work.speaks_for(owner, row.source):
                 left[row.id] = withdrawn(unpack(Token, row.body))
             if len(left) == SLICE:
                 _store(work, owner, left, fresh_only=False)

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from gateway.model.base import Canonical, PartyId
 from gateway.model.message import Message, Page, Receipt, Result, ResultCode
 from gateway.routing.parties import CPO_SIDE, Directory, Module, Party
-from gateway.routing.records import moment, pack, pack_message, party_of
+from gateway.routing.records import moment, owner_key, pack, pack_message, party_of
 from gateway.store import Filter, Kind, Object, Parcel, Transaction
 
 SELF = "@gateway"
@@ -123,6 +124,15 @@ class Work:
         self.findings.append(row)
 
     # -- who -----------------------------------------------------------------------------------
+
+    @cached_property
+    def own_codes(self) -> set[str]:
+        """The asker's codes as owners of stored objects."""
+        return {owner_key(code) for code in self.asker.codes}
+
+    def speaks_for(self, owner: str, source: str) -> bool:
+        """Whether what a full list of the asker leaves out is gone: of its codes, or sent by it."""
+        return owner in self.own_codes or source == self.asker.id
 
     def foreign(self, code: PartyId | None, side: frozenset[str]) -> str | None:
         """Why an object of this code is not the caller's; None when it is."""

@@ -143,8 +143,8 @@ def read(record: Record, message: Long) -> Upload:
             if number % _AT_ONCE == 0:
                 aside.pause()
         envelope.read(items.root)
+        spool.extend(good)
     except BaseException:
         spool.close()
         raise
-    spool.extend(good)
     return Upload(items.head, spool, refused, count, mended)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import plain_serve, plain_translate
+from gateway.__main__ import main, plain_serve, plain_translate
 from gateway.cli.app import serve, translate
 
 WIRE = Path(__file__).parents[1] / "wire/ochp/1.4/AddCDRs/request_rich.xml"
@@ -82,6 +82,19 @@ def test_serve_keeps_no_command_line_in_memory() -> None:
     told, loaded = done.stderr.splitlines()
     assert "not-there.toml" in told
     assert loaded == ""
+
+
+def test_who_interrupts_the_start_sees_no_stack_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, as of every command."""
+
+    def interrupted(config: Path, workers: int) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.cli.serve.command", interrupted)
+    monkeypatch.setattr("sys.argv", ["roamgate", "serve"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
 
 
 def test_the_short_way_to_serve_knows_the_options_of_the_long_one() -> None:

@@ -4,6 +4,8 @@ import gc
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from errno import ENOSPC
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -92,3 +94,15 @@ def test_where_there_is_no_room_it_may_be_tried_again_later(fill: Callable[[], N
     with pytest.raises(StoreUnavailable, match="put aside"):
         fill()
     gc.collect()  # what could not be written is not told again when it is closed
+
+
+@pytest.mark.parametrize("made", [Shelves, Kept, partial(Spool, Token)])
+def test_where_no_file_can_be_made_it_may_be_tried_again_later(
+    made: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        made()

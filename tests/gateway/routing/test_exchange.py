@@ -72,6 +72,7 @@ def test_a_long_list_is_answered_when_it_is_on_disk(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its parts do not wait for the disk, what comes after them does."""
+    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
     steps: list[str] = []
     store, commit, settle = town.store, town.store.run, town.store.settle
 

@@ -292,7 +292,7 @@ async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatc
     """Transactions are counted, not seconds."""
     store, counts = gate.app.store, list[int]()
     run = store.run
-    monkeypatch.setattr("gateway.aside._asked", float("inf"))
+    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
     monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
     taken = []
     for count in (100, 200, 400):
@@ -304,7 +304,6 @@ async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatc
 
     # larger steps where nobody else asks
     monkeypatch.setattr("gateway.aside.QUIET", float("-inf"))
-    monkeypatch.setattr("gateway.aside._asked", 0.0)
     counts.clear()
     await gate.alpen.said_ok(UPDATE, "".join(points(400)))
     assert len(counts) <= 400 / long_lists.QUIET_PART + 3
