@@ -119,7 +119,6 @@ class Gateway:
     profile: Path | None = None
     """Where to write what it spent its time on; see ``profiled``."""
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="roamgate-bench-")))
-
     admin: int = field(default_factory=free_port)
 
     def command(self, port: int) -> Sequence[str]:

@@ -51,7 +51,7 @@ times the processor time of this one (so take the ratios):
 
 - the list of 100,000 charge points stored in SQLite: 39.6 s before, 32.9 s after (libxml2 alone:
   6.7 s);
-- the server: 128 MB at start before, 102 MB after; at the peak of that import 148 MB before, 117 MB
+- the server: 123 MB at start before, 102 MB after; at the peak of that import 148 MB before, 117 MB
   after; a list of a million charge points, stored in 325 s of processor time: 115 MB.
 """
 

@@ -7,14 +7,16 @@ command line nor keeps them in memory (9 MB); whatever is irregular (help, a wro
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gateway.cli.usage import MOST_WORKERS
 
-_WITH_VALUE = {"--from": "source", "--to": "target", "--report": "report"} | {
+_TRANSLATE = {"--from": "source", "--to": "target", "--report": "report"} | {
     "--time-zone": "time_zone"
 }
+_SERVE = {"--config": "config", "-c": "config", "--workers": "workers"}
 _WORKERS = {str(number) for number in range(1, MOST_WORKERS + 1)}
 
 
@@ -25,29 +27,22 @@ def plain_translate(arguments: list[str]) -> dict[str, Any] | None:
     PosixPath('cdrs.xml')
     >>> plain_translate(["translate", "--help"])
     """
-    if arguments[:1] != ["translate"]:
+    if arguments[:1] != ["translate"] or (read := _plain(arguments[1:], _TRANSLATE)) is None:
         return None
-    found: dict[str, Any] = {"file": None, "report": None, "envelope": False, "time_zone": None}
-    files: list[str] = []
-    rest = iter(arguments[1:])
-    for each in rest:
-        name, equals, value = each.partition("=")
-        if each == "--envelope":
-            found["envelope"] = True
-        elif name in _WITH_VALUE:
-            given = value if equals else next(rest, "")
-            if not given or given.startswith("-"):
-                return None
-            found[_WITH_VALUE[name]] = given
-        elif each.startswith("-"):
-            return None
-        else:
-            files.append(each)
-    if len(files) > 1 or not {"source", "target"} <= found.keys():
+    given, rest = read
+    files = [each for each in rest if each != "--envelope"]
+    if len(files) > 1 or not {"source", "target"} <= given.keys():
         return None
-    found["file"] = Path(files[0]) if files else None
-    found["report"] = Path(found["report"]) if found["report"] else None
-    return found
+    if any(each.startswith("-") for each in files):
+        return None
+    return {
+        "source": given["source"],
+        "target": given["target"],
+        "file": Path(files[0]) if files else None,
+        "report": Path(given["report"]) if "report" in given else None,
+        "envelope": "--envelope" in rest,
+        "time_zone": given.get("time_zone"),
+    }
 
 
 def plain_serve(arguments: list[str]) -> dict[str, Any] | None:
@@ -57,20 +52,33 @@ def plain_serve(arguments: list[str]) -> dict[str, Any] | None:
     2
     >>> plain_serve(["serve", "--workers", "many"])
     """
-    if arguments[:1] != ["serve"]:
+    if arguments[:1] != ["serve"] or (read := _plain(arguments[1:], _SERVE)) is None:
         return None
-    found: dict[str, Any] = {"config": Path("roamgate.toml"), "workers": 1}
-    rest = iter(arguments[1:])
+    given, rest = read
+    workers = given.get("workers", "1")
+    if rest or workers not in _WORKERS:
+        return None
+    return {"config": Path(given.get("config", "roamgate.toml")), "workers": int(workers)}
+
+
+def _plain(
+    arguments: list[str], options: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]] | None:
+    """The values of these options by the names they stand for, and all else; None where an option
+    has no value, or a short one has it behind ``=``."""
+    given: dict[str, str] = {}
+    others: list[str] = []
+    rest = iter(arguments)
     for each in rest:
         name, equals, value = each.partition("=")
-        given = value if equals else next(rest, "")
-        if (name == "--config" or each == "-c") and given and not given.startswith("-"):
-            found["config"] = Path(given)
-        elif name == "--workers" and given in _WORKERS:
-            found["workers"] = int(given)
-        else:
+        if name not in options:
+            others.append(each)
+            continue
+        found = value if equals else next(rest, "")
+        if not found or found.startswith("-") or (equals and not name.startswith("--")):
             return None
-    return found
+        given[options[name]] = found
+    return given, others
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Long work beside short: it leaves the processor to those who ask meanwhile.
 
-Limits: within one process; of several each takes it that others want something all the time.
-Nobody is held up for longer than ``LONGEST`` at a time.
+Limits: within one process. Nobody is held up for longer than ``LONGEST`` at a time.
 Why: threads of one interpreter take turns, so a list of a hundred thousand items would make every
 small request take many times as long for as long as it is read and stored.
 """
@@ -15,7 +14,6 @@ QUIET = 1.0
 """Seconds after which nobody is taken to want something short."""
 
 _asked = 0.0
-_beside_others = False
 
 
 def ask() -> None:
@@ -24,15 +22,9 @@ def ask() -> None:
     _asked = time.monotonic()
 
 
-def beside_others() -> None:
-    """Other processes work on the same store: what they want is not seen here."""
-    global _beside_others
-    _beside_others = True
-
-
 def is_quiet() -> bool:
     """Whether long work may be done in larger pieces, because nobody waits for their end."""
-    return not _beside_others and time.monotonic() - _asked > QUIET
+    return time.monotonic() - _asked > QUIET
 
 
 class Aside:

@@ -90,10 +90,7 @@ _LISTENER = {
         "answer-timeout",
         "longer than a partner waits, and a second more for each `answer_rate` bytes it sent",
     ),
-    "answer_rate": (
-        "",
-        "bytes a second: a long list is stored before it is answered",
-    ),
+    "answer_rate": ("", "bytes a second: a long list is stored before it is answered"),
     "write_seconds": ("", "who does not read its answers is cut off"),
     "idle_seconds": ("", "partners keep connections open"),
     "linger_seconds": ("", "so that a last answer arrives before the connection is reset"),

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gateway.cli.usage import usage
+from gateway.cli.usage import failed, usage
 from gateway.server.notify import notify
 from gateway.server.supervisor import WELL, WELL_SECONDS
 
@@ -89,12 +89,6 @@ def steady(reactor: Any) -> None:
     """Have timers run by the clock that nobody sets. Twisted's run by the time of day: set back by
     an hour, none of them would be called for an hour."""
     reactor.seconds = time.monotonic
-
-
-def failed(why: str) -> int:
-    """Say why it has failed; the exit code."""
-    print(f"roamgate: {why}", file=sys.stderr, flush=True)
-    return 1
 
 
 class _Running:

@@ -17,12 +17,13 @@ def usage() -> Iterator[None]:
         yield
     except ConfigError as error:
         for problem in error.problems:
-            _say(problem)
+            failed(problem)
         raise SystemExit(2) from None
     except StoreUnavailable as error:
-        _say(error)
-        raise SystemExit(1) from None
+        raise SystemExit(failed(error)) from None
 
 
-def _say(what: object) -> None:
-    print(f"roamgate: {what}", file=sys.stderr, flush=True)
+def failed(why: object) -> int:
+    """Say why it has failed; the exit code."""
+    print(f"roamgate: {why}", file=sys.stderr, flush=True)
+    return 1

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from gateway.cli.serve import PATIENCE, failed, serve
+from gateway.cli.serve import PATIENCE, serve
+from gateway.cli.usage import failed
 from gateway.errors import ConfigError
 from gateway.server import board, metrics
 from gateway.server.config import Config, load

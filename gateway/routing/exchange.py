@@ -147,6 +147,8 @@ class Exchange:
         self.admit: Callable[[Partner, Request], Awaitable[Seal | None]] = _anybody
         """Refuses a request that is not the partner's own; raises Untrusted. Gives back how its
         answer is signed."""
+        self.sees_all = store.one_writer
+        """Whether no other process works on the same store; with SQLite it is told of others."""
         self.new_id = new_id
         self.tally = tally or Tally()
         self._links = links
@@ -380,7 +382,7 @@ class Exchange:
         put to the disk, before it is sent.
         """
         upload = UPLOADS[type(asked.message)]
-        with closing(LongList(asked.message, upload, quiet=self.store.one_writer)) as long:
+        with closing(LongList(asked.message, upload, sees_all=self.sees_all)) as long:
             for number, part in enumerate(long.parts(items), 1):
                 receipt, owed = await self._done(asked, part.do, small=False, soft=True)
                 long.took(part, receipt)

@@ -66,28 +66,22 @@ def upload_part(work: Work, message: LocationUpload, kept: Kept) -> Receipt:
     """The same for a part of a long list; what it has is put into ``kept``."""
     refusals, uploaded = _sorted(work, message.locations)
     stored = _store(work, uploaded, full=False)
+    had: dict[str, set[str]] = {}
     for owner, group in uploaded.items():
         for id, records in group.items():
             place = f"{owner}/{id}"
-            kept.add(place, [place, *(f"{place}/{name}" for name in _names(records))])
+            had[place] = _names(records)
+            kept.add(place, [place, *(f"{place}/{name}" for name in had[place])])
     for owner, id, site, content in stored:
-        if (names := _names(site.records)) and names <= _names(uploaded[owner].get(id, ())):
-            kept.add(f"{owner}/{id}", [whole(owner, id, content)])
+        place = f"{owner}/{id}"
+        if (names := _names(site.records)) and names <= had.get(place, set()):
+            kept.add(place, [whole(owner, id, content)])
     return refusals.receipt(len(message.locations), "locations")
 
 
 def whole(owner: str, id: str, content: bytes) -> str:
     """Stands for a site of this content of which one part of a list had every EVSE."""
     return f"{owner}/{id} {content.hex()}"
-
-
-def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
-    """Close what a long list did not have of these sites."""
-    work.tx.lock("objects", "location", owner)
-    stored = work.tx.objects.get_many("location", owner, ids)
-    # somebody else may have sent one since it was looked at
-    rows = {id: row for id, row in stored.items() if work.speaks_for(owner, row.source)}
-    _close(work, owner, rows, kept)
 
 
 def _sorted(work: Work, found: Iterable[Location]) -> tuple[Refusals, dict[str, Records]]:
@@ -218,13 +212,13 @@ def _leave_out(work: Work, uploaded: Mapping[str, Records]) -> None:
             if row.id not in kept and work.speaks_for(owner, row.source):
                 left[row.id] = row
             if len(left) == SLICE:
-                _close(work, owner, left)
+                left_out(work, owner, left)
                 left = {}
         if left:
-            _close(work, owner, left)
+            left_out(work, owner, left)
 
 
-def _close(work: Work, owner: str, rows: dict[str, Object], kept: Known | None = None) -> None:
+def left_out(work: Work, owner: str, rows: dict[str, Object], kept: Known | None = None) -> None:
     """Close all EVSEs of these sites but for those that are kept."""
     before = {id: unpack(Site, row.body) for id, row in rows.items()}
     after: dict[str, Site] = {}

@@ -67,15 +67,9 @@ def whole(owner: str, id: str, content: bytes = b"") -> str:
     return f"{owner}/{id}"
 
 
-def left_out(work: Work, owner: str, ids: list[str], kept: Known) -> None:
+def left_out(work: Work, owner: str, rows: dict[str, Object], kept: Known) -> None:
     """Withdraw these tokens that a long list did not have."""
-    work.tx.lock("objects", "token", owner)
-    stored = work.tx.objects.get_many("token", owner, ids)
-    left = {
-        id: withdrawn(unpack(Token, row.body))
-        for id, row in stored.items()
-        if work.speaks_for(owner, row.source)  # nobody else has sent it since it was looked at
-    }
+    left = {id: withdrawn(unpack(Token, row.body)) for id, row in rows.items()}
     _store(work, owner, left, fresh_only=False)
     _expire_later(work, owner)
 

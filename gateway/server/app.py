@@ -14,7 +14,6 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 
 from gateway.adapter import Partner, Seal
-from gateway.aside import beside_others
 from gateway.errors import Unreachable
 from gateway.http import Request
 from gateway.routing.attempt import Effort
@@ -81,8 +80,6 @@ class App:
         """Raises ConfigError, StoreUnavailable."""
         self.config, self._reactor, self._clock = config, reactor, clock
         self._shared = shared
-        if shared:
-            beside_others()
         self.metrics = Metrics(shared.board[1] if shared and shared.board else 0)
         gateway = config.gateway
         self.directory = parties.directory(config)
@@ -106,6 +103,7 @@ class App:
             self.security = message_security(config, self.directory, self.exchange.together, clock)
             self._auth = MessageAuth(config, SeenMessages(self.store), clock, self.threads)
             self.exchange.admit = self._admit
+            self.exchange.sees_all = self.exchange.sees_all and not shared
             self.links.connect(self.directory, self.exchange, self.security)
             outbox = config.outbox
             effort = Effort(outbox.first_pause, outbox.longest_pause, outbox.give_up)

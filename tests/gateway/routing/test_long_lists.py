@@ -94,7 +94,7 @@ def test_what_somebody_else_has_sent_meanwhile_stays(
     town = make_town()
     exchange, house = town.exchange, town.exchange.directory.parties["house"]
     head = LocationUpload(locations=(), full=True)
-    long = LongList(head, UPLOADS[LocationUpload], quiet=False)
+    long = LongList(head, UPLOADS[LocationUpload], sees_all=False)
     items: Items = Listed([record("9", "H1", operator="DE*HUB")])
     for number, part in enumerate(long.parts(items), 1):
 
