@@ -30,7 +30,7 @@ def _translated(items: int) -> Path:
     """The same list in OCPI."""
     made = BUILD / f"points-{items}.json"
     if not made.exists():
-        draft = made.with_suffix(".draft")
+        draft = made.with_suffix(".json.draft")
         with draft.open("wb") as out:
             subprocess.run(
                 translate("ochp-1.4", "ocpi-2.2.1", file_of(items)),

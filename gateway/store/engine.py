@@ -110,6 +110,7 @@ def _sqlite(url: URL, wait: float) -> Engine:
         if mode != "wal":
             raise StoreUnavailable(f"database {path}: this file system allows no write-ahead log")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA temp_store=MEMORY")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
