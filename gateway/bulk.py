@@ -28,7 +28,7 @@ from gateway.mapping.spool import Seen
 from gateway.mapping.stream import Check, Item, frame, joined, list_of, say
 from gateway.translate import Refused, items_of_json, units_of
 
-BATCH = 200
+BATCH = 100
 """Items that are written in one step."""
 LISTED = 100
 """Refused items, and problems, that are named; the others are counted."""

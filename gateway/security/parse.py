@@ -10,6 +10,7 @@ its size, and every refusal says which rule it broke (``code``).
 import codecs
 import re
 import threading
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -206,7 +207,7 @@ def _scan(body: bytes, limits: Limits) -> None:
         raise BrokenXml("doctype", "a document type declaration is not allowed")
     if len(body) > limits.bytes:
         raise OverLimit("bytes", f"{len(body)} bytes as UTF-8, allowed are {limits.bytes}")
-    if len(body) > limits.elements and _elements(body) > limits.elements:
+    if body.count(b"<") > limits.elements and _elements(body) > limits.elements:
         raise OverLimit("elements", f"more than {limits.elements} elements")
     if body.count(b"xmlns") > limits.declarations:
         raise OverLimit("declarations", f"more than {limits.declarations} namespace declarations")
@@ -242,8 +243,8 @@ def _scan_tags(body: bytes, limits: Limits) -> None:
         body = _NO_TAGS.sub(b"", body)
     fewest = min(limits.attributes, limits.namespaces)
     least = _SHORTEST * (fewest + 1)
-    for long in re.finditer(rb"<[^<]{%d}" % least, body):
-        tag = _TAG.match(body, long.start())
+    for start in _far_apart(body, least):
+        tag = _TAG.match(body, start)
         if tag is None or len(tag[0]) < least or tag[0].count(b"=") <= fewest:
             continue
         declared = _some(_XMLNS, tag[0], limits.namespaces)
@@ -251,6 +252,21 @@ def _scan_tags(body: bytes, limits: Limits) -> None:
             raise OverLimit("namespaces", f"more than {limits.namespaces} prefixes in scope")
         if _some(_VALUES, tag[0], limits.attributes + declared) > limits.attributes + declared:
             raise OverLimit("attributes", f"more than {limits.attributes} attributes on an element")
+
+
+def _far_apart(body: bytes, least: int) -> Iterator[int]:
+    """Where a ``<`` is followed by so many other bytes.
+
+    >>> list(_far_apart(b"<a><bcd>ef<g/>", 4))
+    [3]
+    """
+    at = body.find(b"<")
+    while 0 <= at < len(body) - least:
+        last = body.rfind(b"<", at + 1, at + 1 + least)
+        if last < 0:
+            yield at
+            last = body.find(b"<", at + 1 + least)
+        at = last
 
 
 def _some(what: re.Pattern[bytes], text: bytes, enough: int) -> int:
@@ -296,7 +312,7 @@ def _measure(root: etree._Element, body: bytes, limits: Limits) -> None:
         raise OverLimit("depth", f"more than {limits.depth} levels")
     if _may_have_namespaces(root, body, limits):
         _measure_namespaces(root, limits)
-    if len(body) > limits.text:
+    if _may_have_long_text(body, limits):
         long = f"string-length(.) > {limits.text}"
         if xpath(f"boolean(//text()[{long}] | //@*[{long}])")(root):
             raise OverLimit("text", f"a text of more than {limits.text} characters")
@@ -321,6 +337,15 @@ def _may_have_namespaces(root: etree._Element, body: bytes, limits: Limits) -> b
         return False
     levels = limits.namespaces - (declared - len(_DECLARING.findall(body)))
     return levels < 1 or _is_deeper(root, levels)
+
+
+def _may_have_long_text(body: bytes, limits: Limits) -> bool:
+    """A text with no ``<`` in it is long only where there is none for as long; what stands on both
+    sides of a comment is one text."""
+    if len(body) <= limits.text:
+        return False
+    comment = b"!" in body and b"<!" in body
+    return comment or next(_far_apart(body, limits.text), None) is not None
 
 
 def _has_instruction(root: etree._Element) -> bool:

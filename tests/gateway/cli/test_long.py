@@ -23,6 +23,8 @@ from gateway.translate import Translation, translate
 FACTS = MessageFacts(None)
 OPTIONS = {"cdr_location_fallback": True}
 OCHP, OCPI = "ochp-1.4", "ocpi-2.2.1"
+MANY = 4 * bulk.BATCH + 10
+"""Records of some batches; in JSON more than is read at once."""
 
 
 def points(count: int) -> list[str]:
@@ -72,7 +74,7 @@ def shuffled(items: list[str]) -> list[str]:
 @pytest.mark.parametrize("order", [list, shuffled], ids=["together", "scattered"])
 def test_sites_are_joined_wherever_their_records_stand(order: Callable[..., list[str]]) -> None:
     """More than a batch of records: the same sites, and counts, as in one piece."""
-    data = upload(order(points(2 * bulk.BATCH + 10)))
+    data = upload(order(points(MANY)))
 
     summary, text = streamed(OCHP, OCPI, data)
 
@@ -81,12 +83,12 @@ def test_sites_are_joined_wherever_their_records_stand(order: Callable[..., list
     report = done.report
     assert (summary.items_in, summary.items_out) == (report.items_in, report.items_out)
     assert (summary.items_dropped, summary.refused) == (report.items_dropped, [])
-    assert summary.items_in == 2 * bulk.BATCH + 10
+    assert summary.items_in == MANY
 
 
 def test_sites_are_split_into_records() -> None:
     """From JSON to XML and from a response envelope, whose other fields stand behind the list."""
-    _, sites = streamed(OCHP, OCPI, upload(points(2 * bulk.BATCH + 10)))
+    _, sites = streamed(OCHP, OCPI, upload(points(MANY)))
     later = b'{"data":%s,"status_code":1000,"timestamp":"2031-05-02T09:00:00Z"}' % sites
 
     summary, text = streamed(OCPI, OCHP, sites)
@@ -99,7 +101,7 @@ def test_sites_are_split_into_records() -> None:
     assert canonical(text) == canonical(whole(OCPI, OCHP, sites)[1])
     assert canonical(answered) == canonical(whole(OCPI, OCHP, later)[1])
     assert b"<GetChargePointListResponse" in answered
-    assert summary.items_out == 2 * bulk.BATCH + 10
+    assert summary.items_out == MANY
 
 
 def test_what_cannot_be_said_or_read_is_counted_and_the_rest_goes_on() -> None:
