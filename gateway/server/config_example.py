@@ -45,8 +45,8 @@ protocol = "ochp-1.4"
 # allow_networks = ["10.2.3.4/32"]          # the same for this party alone
 
 # [party.limits]                            # another share than limits.partner
-# rate = 2000
-# burst = 4000
+# rate = 10000
+# burst = 20000
 # concurrent = 16
 # waiting = 100
 
@@ -203,8 +203,8 @@ emsp = "NL-ABC"
 # digits = 40                               # of one number, and the size of its exponent
 
 [limits.partner]                            # of one partner, in each process
-# rate = 2000                               # requests a second, in the long run
-# burst = 4000                              # requests at once
+# rate = 10000                              # requests a second, in the long run
+# burst = 20000                             # requests at once
 # concurrent = 16                           # worked on at the same time
 # waiting = 100                             # waiting for their turn
 

@@ -350,11 +350,13 @@ class HttpSignature(Struct, frozen=True, kw_only=True):
 class PartnerLimits(Struct, frozen=True, kw_only=True):
     """What one partner gets; what is over is told to come back later.
 
-    Several workers share it equally, whichever of them a connection is with.
+    Several workers share it equally, whichever of them a connection is with. That nobody waits
+    behind a busy partner is the work of its places; the rate, more than a process can answer unless
+    something smaller is agreed, is not what slows a partner down.
     """
 
-    rate: Annotated[int, whole(1, 100_000), "requests a second, in the long run"] = 2000
-    burst: Annotated[int, whole(1, 1_000_000), "requests at once"] = 4000
+    rate: Annotated[int, whole(1, 100_000), "requests a second, in the long run"] = 10_000
+    burst: Annotated[int, whole(1, 1_000_000), "requests at once"] = 20_000
     concurrent: Annotated[int, whole(1, 1000), "requests worked on at the same time"] = 16
     waiting: Annotated[int, whole(0, 10_000), "requests that wait for their turn"] = 100
 
