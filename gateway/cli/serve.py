@@ -49,7 +49,7 @@ def run(path: Path, workers: int = 1) -> int:
     config = load(path)
     from gateway.server.log import configure_log
 
-    configure_log(level=config.gateway.log_level)
+    configure_log(level=config.gateway.log_level, final=True)
     return serve(config, shared=None, started=lambda: notify("ready"))
 
 

@@ -112,7 +112,7 @@ def work(
     except ConfigError as error:
         failed(str(error))
         return 2
-    configure_log(level=config.gateway.log_level, worker=number)
+    configure_log(level=config.gateway.log_level, worker=number, final=True)
     metrics.share(figures, number)
     supervisor = socket.socket(fileno=channel)
     try:

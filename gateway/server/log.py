@@ -65,11 +65,13 @@ def configure_log(
     hash_key: bytes = b"",
     stream: TextIO | None = None,
     worker: int | None = None,
+    final: bool = False,
 ) -> Callable[[], None]:
     """Send everything that is logged to ``stream`` (stderr); a call of the result undoes that.
 
     ``human`` chooses coloured lines instead of JSON; by default a terminal gets them. ``hash_key``
-    (up to 32 bytes) keys the hashes of identifiers. ``worker`` stands on every line.
+    (up to 32 bytes) keys the hashes of identifiers. ``worker`` stands on every line. ``final``: in
+    this process it stays so, which spares a look at each line.
     """
     out = sys.stderr if stream is None else stream
     if human is None:
@@ -88,7 +90,7 @@ def configure_log(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=final,
     )
     logging.getLogger("gateway").setLevel(lowest)
     root, handler = logging.getLogger(), _Library()

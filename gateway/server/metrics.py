@@ -10,6 +10,7 @@ somebody looks.
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,8 @@ class Metrics(Tally):
     def noted(self, protocol: str, name: str, notes: Sequence[Note]) -> None:
         super().noted(protocol, name, notes)
         self._of(self.translations, protocol, name).inc()
-        for note in notes:
-            self._of(self.found, protocol, note.outcome.value).inc()
+        for outcome, count in Counter(note.outcome.value for note in notes).items():
+            self._of(self.found, protocol, outcome).inc(count)
 
     def answered(
         self, protocol: str, operation: str, party: str, outcome: str, seconds: float

@@ -12,6 +12,7 @@ a name that changes its mind between two questions gains nothing.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -112,6 +113,7 @@ def network(text: str) -> Network:
     return ip_network(text, strict=True)
 
 
+@lru_cache(4096)
 def origin(url: str) -> str:
     """Scheme, host and port of an http or https URL as one text; empty when it has none."""
     try:

@@ -66,6 +66,8 @@ class Router:
 
     def __init__(self, body_limit: int = 16 * 1024 * 1024) -> None:
         self._root = _Node()
+        self._literal: dict[tuple[str, str], _Route] = {}
+        """Routes without parameters, as they are mostly asked for."""
         self._body_limit = body_limit
 
     def route(
@@ -86,7 +88,9 @@ class Router:
         node, names = self._place(template)
         if method in node.methods:
             raise ValueError(f"{method} {template} has a route already")
-        node.methods[method] = _Route(handler, names, limit, takes, begun)
+        route = node.methods[method] = _Route(handler, names, limit, takes, begun)
+        if not names:
+            self._literal[method, template] = route
 
     def prefix(
         self,
@@ -183,6 +187,9 @@ class Router:
 
         Raises ValueError on a path that cannot be decoded.
         """
+        literal = self._literal.get((method, path))
+        if literal is not None:
+            return (literal, ()), set(), json_error
         segments = split_path(path)
         allowed: set[str] = set()
         for node, values in _matches(self._root, segments, ()):

@@ -6,6 +6,7 @@ Limits: no attachments, no compressed messages.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -30,9 +31,16 @@ class ContentType(Struct, frozen=True):
 
 def read_content_type(headers: Mapping[str, str]) -> ContentType:
     """What the headers say about the body. Raises ``UnsupportedMedia``."""
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    return _content_type(
+        headers.get("content-type", ""), headers.get("content-encoding", "identity")
+    )
+
+
+@lru_cache(64)  # a partner's tool-kit sends the same every time
+def _content_type(value: str, encoding: str) -> ContentType:
+    if encoding.strip().lower() != "identity":
         raise UnsupportedMedia("the message is compressed, which is not supported")
-    media, _, rest = headers.get("content-type", "").partition(";")
+    media, _, rest = value.partition(";")
     media = media.strip().lower()
     if media not in _MEDIA_TYPES:
         raise UnsupportedMedia(f"Content-Type {media[:60]!r} is not supported")
