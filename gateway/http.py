@@ -8,6 +8,7 @@ Why: neither the listener nor the services should know each other's library.
 
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -112,13 +113,20 @@ def correlation_id(headers: Mapping[str, str]) -> str:
 
 
 def new_id() -> str:
-    """A random UUID (RFC 9562, version 4), made without the class for it.
+    """A UUID of this moment (RFC 9562, version 7), made without the class for it.
 
     >>> len(new_id()), new_id()[14]
-    (36, '4')
+    (36, '7')
     """
-    hex = secrets.token_hex(16)
-    return f"{hex[:8]}-{hex[8:12]}-4{hex[13:16]}-a{hex[17:20]}-{hex[20:]}"
+    hex = ordered_hex()
+    return f"{hex[:8]}-{hex[8:12]}-{hex[12:16]}-{hex[16:20]}-{hex[20:]}"
+
+
+def ordered_hex() -> str:
+    """The same as 32 hexadecimal digits. Those of one time stand together in an index: a database
+    writes one page of it for many of them, where random ones take a page each."""
+    random = secrets.token_hex(9)
+    return f"{time.time_ns() // 1_000_000:012x}7{random[:3]}a{random[3:]}"
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

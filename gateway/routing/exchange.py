@@ -7,7 +7,6 @@ to others. Delivery is a separate, repeatable thing.
 """
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from gateway.errors import (
     UnknownId,
     UnknownOperation,
 )
-from gateway.http import Request
+from gateway.http import Request, ordered_hex
 from gateway.mapping.context import Facts, Note
 from gateway.model.base import PartyId
 from gateway.model.message import (
@@ -136,7 +135,7 @@ class Exchange:
         runtime: Runtime,
         *,
         keeping: Keeping | None = None,
-        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        new_id: Callable[[], str] = ordered_hex,
         tally: Tally | None = None,
     ) -> None:
         self.directory = directory

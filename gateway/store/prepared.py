@@ -7,11 +7,13 @@ Limits: every parameter has a name and is given each time; lists of values have 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, LargeBinary
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeDecorator
 
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
@@ -114,12 +116,26 @@ def _compiled(statement: Any, dialect: Dialect) -> _Form:
     names = compiled.positiontup
     return _Form(
         str(compiled),
-        tuple((name, kinds[name].bind_processor(dialect)) for name in names or binds),
+        tuple((name, _converter(kinds[name], dialect)) for name in names or binds),
         names is not None,
         {name: bind.value for name, bind in binds.items() if not bind.required},
         tuple((place, convert) for place, convert in results if convert),
         driver.Error,
     )
+
+
+def _converter(kind: Any, dialect: Dialect) -> Convert | None:
+    """What makes of a value what the driver takes: SQLAlchemy's own has two more functions around
+    it, for each value. Both drivers take bytes as they are."""
+    ours = isinstance(kind, TypeDecorator)
+    plain = kind.impl_instance if ours else kind
+    inner: Convert | None = None
+    if not isinstance(plain, LargeBinary):
+        inner = plain.bind_processor(dialect)
+    if ours and inner is None:
+        return partial(kind.process_bind_param, dialect=dialect)
+    whole: Convert | None = kind.bind_processor(dialect) if ours else inner
+    return whole
 
 
 def _converted(row: tuple[Any, ...], results: Iterable[tuple[int, Convert]]) -> tuple[Any, ...]:
