@@ -47,7 +47,7 @@ protocol = "ochp-1.4"
 # [party.limits]                            # another share than limits.partner
 # rate = 10000
 # burst = 20000
-# concurrent = 16
+# concurrent = 32
 # waiting = 100
 
 [party.ochp]
@@ -205,7 +205,7 @@ emsp = "NL-ABC"
 [limits.partner]                            # of one partner, in each process
 # rate = 10000                              # requests a second, in the long run
 # burst = 20000                             # requests at once
-# concurrent = 16                           # worked on at the same time
+# concurrent = 32                           # worked on at the same time
 # waiting = 100                             # waiting for their turn
 
 # [[limits.route]]                          # other limits for one path
