@@ -8,6 +8,7 @@ command line nor keeps them in memory (9 MB); whatever is irregular (help, a wro
 
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,14 @@ def _plain(
     return given, others
 
 
+def _spare(unused: str, *, of: str) -> None:
+    """Load a library as if another one were not there, which it would load for what is not used
+    here: to colour tracebacks, for 4 MB."""
+    sys.modules[unused] = None  # type: ignore[assignment] # an import of it fails
+    import_module(of)
+    del sys.modules[unused]
+
+
 def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
@@ -89,6 +98,7 @@ def main() -> None:
 
         sys.exit(command(**asked))
     if (asked := plain_serve(arguments)) is not None:
+        _spare("rich", of="structlog")
         from gateway.cli.serve import command as serve
 
         try:
