@@ -44,6 +44,9 @@ WIDE = 1000
 is: it counts those before it each time. With as many, and everything wrong, that is a third more;
 to have a message parsed once more costs three times its validation, wrong or not."""
 
+SHORT = 2_500
+"""Elements of a message in which it costs little whatever stands beside what."""
+
 _FEW = 4
 """Places of a long message that are found one by one."""
 
@@ -107,7 +110,7 @@ class Schema:
         ``element`` is the message's root, alone or inside an envelope. Paths are in the message's
         words, repeatable elements numbered: ``AddCDRsRequest/cdrInfoArray[1]/currency``.
         """
-        if _IS_WIDE(element) and (problems := self._crowd(element)) is not None:
+        if _is_wide(element) and (problems := self._crowd(element)) is not None:
             return problems
         validator = self._validator()
         if validator.validate(element):
@@ -158,7 +161,7 @@ class Schema:
             place = re.compile(
                 rf"{re.escape(root)}/({'|'.join(map(re.escape, names))})\[(\d+)\](.*)", re.DOTALL
             )
-            problems = [] if _IS_WIDE(part) else self.check(part)
+            problems = [] if _is_wide(part) else self.check(part)
             found = [(place.fullmatch(problem.path), problem.reason) for problem in problems]
             if told := [
                 Problem(f"{root}/{at[1]}[{before[at[1]] + int(at[2])}]{at[3]}", reason)
@@ -330,6 +333,10 @@ class _Fault(NamedTuple):
 
 _IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
 _ELEMENTS = etree.XPath("count(descendant-or-self::*)")
+
+
+def _is_wide(element: Element) -> bool:
+    return _elements(element) > SHORT and bool(_IS_WIDE(element))
 
 
 def _elements(element: Element) -> int:

@@ -290,11 +290,11 @@ def test_of_a_crowd_the_first_are_told(count):
 def test_the_first_of_a_crowd_stand_behind_good_items():
     """Their places are those in the whole message."""
     good = "<approved><cdrId>A</cdrId><evseId>DE*ABC*E1</evseId></approved>"
-    wrong = "<declined/>" * WIDE
+    wrong = "<declined/>" * (3 * WIDE)
     *first, last = OCHP.check(confirmed(good * 130, good.replace("approved", "declined"), wrong))
 
     assert items(first) == [f"declined[{number}]" for number in range(2, TOLD - 130 % TOLD + 1)]
-    assert last.reason == f"{WIDE} problems, of which the first are told"
+    assert last.reason == f"{3 * WIDE} problems, of which the first are told"
 
 
 @pytest.mark.parametrize("width", [10, WIDE + 500])
