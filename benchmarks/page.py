@@ -45,14 +45,6 @@ Written by hand when the works were set up; the tables above say what is true of
   leaves as text. Time grows in line, memory does not grow.
 - The full hop goes out over our own client and keeps four messages in the ledger; node-soap and
   zeep keep none and check nothing.
-
-Changed since this run, and measured before and after in turns on another machine, which needs 3.5
-times the processor time of this one (so take the ratios):
-
-- the list of 100,000 charge points stored in SQLite: 39.6 s before, 32.9 s after (libxml2 alone:
-  6.7 s);
-- the server: 123 MB at start before, 102 MB after; at the peak of that import 148 MB before, 117 MB
-  after; a list of a million charge points, stored in 325 s of processor time: 115 MB.
 """
 
 
