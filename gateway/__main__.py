@@ -85,9 +85,10 @@ def _plain(
 def _spare(unused: str, *, of: str) -> None:
     """Load a library as if another one were not there, which it would load for what is not used
     here: to colour tracebacks, for 4 MB."""
-    sys.modules[unused] = None  # type: ignore[assignment] # an import of it fails
-    import_module(of)
-    del sys.modules[unused]
+    if unused not in sys.modules:
+        sys.modules[unused] = None  # type: ignore[assignment] # an import of it fails
+        import_module(of)
+        del sys.modules[unused]
 
 
 def main() -> None:

@@ -39,13 +39,18 @@ a valid message of that size does in all."""
 TOLD = 50
 """Problems that are told of a message however short it is."""
 
-WIDE = 1000
+WIDE = 1_000
 """Children of one element up to which libxml2 may be asked at once where in the message a problem
-is: it counts those before it each time. With as many, and everything wrong, that is a third more;
-to have a message parsed once more costs three times its validation, wrong or not."""
+is: it counts those before it each time. A message in which as many are wrong costs up to three
+times what it would without that; to have it parsed once more costs three times its validation,
+wrong or not."""
 
-SHORT = 2_500
-"""Elements of a message in which it costs little whatever stands beside what."""
+SHORT, LARGE = 2_500, 100_000
+"""Elements and attributes of a message up to which that costs little whatever stands beside what;
+and from which on it is not asked at once in any case: each problem takes 700 bytes of memory."""
+
+COUNTED = 50_000
+"""Problems of a large message after which no more are looked for."""
 
 _FEW = 4
 """Places of a long message that are found one by one."""
@@ -139,25 +144,34 @@ class Schema:
         parser = etree.XMLParser(
             schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
         )
+        text, count = etree.tostring(element, with_tail=False), 0
         try:
-            etree.fromstring(etree.tostring(element, with_tail=False), parser)
+            for start in range(0, len(text), _PIECE):
+                parser.feed(text[start : start + _PIECE])
+                if (count := len(parser.feed_error_log)) > COUNTED:
+                    break
+            else:
+                parser.close()
+                return []
         except etree.XMLSyntaxError:
-            count = len(parser.error_log)
-            if count > _most(_elements(element)):
-                first = self._first(element)
-                return [*first, _too_many(element, count, told=bool(first))]
-            return None
-        return []
+            count = len(parser.feed_error_log)
+        if count > min(_most(_elements(element)), COUNTED):
+            first = self._first(element)
+            return [*first, _too_many(element, count, told=bool(first))]
+        return None
 
     def _first(self, element: Element) -> list[Problem]:
         """What is wrong with the first children of a message that are wrong and not wide too."""
         root, before = _local(element), Counter[str]()
         children = iter(element.iterchildren(etree.Element))
         while some := list(islice(children, TOLD)):
+            names = Counter(map(_local, some))
+            if sum(map(_size, some)) > LARGE:
+                before += names
+                continue
             part = etree.Element(element.tag, nsmap=dict[Any, str](element.nsmap))
             part.attrib.update(element.attrib)
             part.extend(map(deepcopy, some))
-            names = Counter(map(_local, some))
             place = re.compile(
                 rf"{re.escape(root)}/({'|'.join(map(re.escape, names))})\[(\d+)\](.*)", re.DOTALL
             )
@@ -333,10 +347,19 @@ class _Fault(NamedTuple):
 
 _IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
 _ELEMENTS = etree.XPath("count(descendant-or-self::*)")
+_SIZE = etree.XPath("count(descendant-or-self::*) + count(descendant-or-self::*/@*)")
+_PIECE = 64 * 1024
 
 
 def _is_wide(element: Element) -> bool:
-    return _elements(element) > SHORT and bool(_IS_WIDE(element))
+    size = _size(element)
+    return size > SHORT and (size > LARGE or bool(_IS_WIDE(element)))
+
+
+def _size(element: Element) -> float:
+    """Elements and attributes of a message."""
+    size: Any = _SIZE(element)
+    return float(size)
 
 
 def _elements(element: Element) -> int:
@@ -352,7 +375,8 @@ def _most(elements: int) -> int:
 
 def _too_many(element: Element, count: int, *, told: bool) -> Problem:
     rest = ", of which the first are told" if told else ", too many to tell where"
-    return Problem(_local(element), f"{count} problems{rest}")
+    more = "more than " if count > COUNTED else ""
+    return Problem(_local(element), f"{more}{min(count, COUNTED)} problems{rest}")
 
 
 def _libxml2_faults(errors: Iterable[Any], places: dict[str, _Place]) -> list[_Fault]:

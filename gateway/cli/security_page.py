@@ -53,7 +53,7 @@ _JSON = {
     ),
 }
 _PARTNER = {
-    "rate": ("rate", "for loops and mistakes, not for business"),
+    "rate": ("rate", "above what a process answers: a smaller one is agreed with a party"),
     "burst": ("rate", "a partner that was away comes back with all it has"),
     "concurrent": ("queue", "places in the threads and in the database"),
     "waiting": (

@@ -327,28 +327,30 @@ class Heard(_Transcript):
 
     def _ending(self, status: int, answer: bytes | None, streamed: bytes | None = None) -> Step:
         """What the answer adds to the ledger; ``streamed``: the hash of one that was not held."""
-        # all that can be is made here: while it is written, no other process can write
-        error, entry = self.served.error, self._entry or self._refused()
+        error = self.served.error
+        took = self._took()
         findings = [*self._rows, *self._notes.rows()]
-        shown, digest = self._gateway.keeping.kept(entry.kind, answer)
-        known: dict[str, Any] = {
-            "answer": shown,
-            "answer_hash": streamed if answer is None else digest,
-            "status": status,
-            "duration": self._took(),
-            "findings": msgspec.json.encode(findings) if findings else None,
-        }
-        if error is not None and entry.outcome == "ok":
-            known["outcome"] = ledger.error_of(error)
-            known["reason"] = ledger.reason_of(error)
-        entries = list(self._said)
-        if not self._entered:
-            entries.append((self._whole(entry, None)._replace(**known), [*self._names]))
 
         def write(tx: Transaction) -> None:
-            write_all(tx, entries)
+            write_all(tx, self._said)
+            entry = self._entry or self._refused()
+            shown, digest = self._gateway.keeping.kept(entry.kind, answer)
+            if answer is None:
+                digest = streamed
+            known: dict[str, Any] = {
+                "answer": shown,
+                "answer_hash": digest,
+                "status": status,
+                "duration": took,
+                "findings": msgspec.json.encode(findings) if findings else None,
+            }
+            if error is not None and entry.outcome == "ok":
+                known["outcome"] = ledger.error_of(error)
+                known["reason"] = ledger.reason_of(error)
             if self._entered:
                 tx.ledger.change(self.id, **known)
+            else:
+                tx.ledger.write(self._whole(entry, None)._replace(**known), [*self._names])
 
         return write
 

@@ -10,9 +10,8 @@ import re
 
 MASK = b"***"
 
-_PASSWORD = re.compile(
-    rb"(<(?:[^\s<>/:]{1,64}:)?Password(?:\s[^<>]*)?>).*?(</(?:[^\s<>/:]{1,64}:)?Password\s*>)", re.S
-)
+_OPENING = re.compile(rb"<(?:[^\s<>/:]{1,64}:)?Password(?:\s[^<>]*)?(?<!/)>")
+_CLOSING = re.compile(rb"</(?:[^\s<>/:]{1,64}:)?Password\s*>")
 _HEADERS = {
     b"%b " % word: re.compile(rb"%b(?<!\w%b) [A-Za-z0-9+/=._~-]{8,}" % (word, word))
     for word in (b"Token", b"Basic", b"Bearer")
@@ -35,7 +34,10 @@ def hidden(message: bytes) -> bytes | None:
     if b"\0" in message[:4]:
         return None
     if b"Password" in message:
-        message = _PASSWORD.sub(_masked, message)
+        without = _without_passwords(message)
+        if without is None:
+            return None
+        message = without
     if b'"token"' in message:
         message = _TOKEN.sub(rb'\1"***"', message)
     for word, header in _HEADERS.items():
@@ -44,6 +46,15 @@ def hidden(message: bytes) -> bytes | None:
     return message
 
 
-def _masked(found: re.Match[bytes]) -> bytes:
-    # a template would be put together by Python code for each match
-    return found[1] + MASK + found[2]
+def _without_passwords(message: bytes) -> bytes | None:
+    """None when one does not end: nobody knows where it does. Each byte is looked at once, which
+    one expression for both tags would not do."""
+    pieces: list[bytes] = []
+    at = 0
+    while opening := _OPENING.search(message, at):
+        closing = _CLOSING.search(message, opening.end())
+        if closing is None:
+            return None
+        pieces += (message[at : opening.end()], MASK)
+        at = closing.start()
+    return b"".join((*pieces, message[at:]))

@@ -48,7 +48,7 @@ protocol = "ochp-1.4"
 # rate = 10000
 # burst = 20000
 # concurrent = 32
-# waiting = 100
+# waiting = 90
 
 [party.ochp]
 username_in = "acme"                        # what it presents
@@ -206,7 +206,7 @@ emsp = "NL-ABC"
 # rate = 10000                              # requests a second, in the long run
 # burst = 20000                             # requests at once
 # concurrent = 32                           # worked on at the same time
-# waiting = 100                             # waiting for their turn
+# waiting = 90                              # waiting for their turn
 
 # [[limits.route]]                          # other limits for one path
 # path = "/ochp/1.4/live"

@@ -358,7 +358,7 @@ class PartnerLimits(Struct, frozen=True, kw_only=True):
     rate: Annotated[int, whole(1, 100_000), "requests a second, in the long run"] = 10_000
     burst: Annotated[int, whole(1, 1_000_000), "requests at once"] = 20_000
     concurrent: Annotated[int, whole(1, 1000), "requests worked on at the same time"] = 32
-    waiting: Annotated[int, whole(0, 10_000), "requests that wait for their turn"] = 100
+    waiting: Annotated[int, whole(0, 10_000), "requests that wait for their turn"] = 90
 
 
 class Party(Struct, frozen=True, kw_only=True):

@@ -113,9 +113,12 @@ def network(text: str) -> Network:
     return ip_network(text, strict=True)
 
 
-@lru_cache(4096)
 def origin(url: str) -> str:
     """Scheme, host and port of an http or https URL as one text; empty when it has none."""
+    return _known_origin(url) if len(url) <= _SHORT else _origin(url)
+
+
+def _origin(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -127,3 +130,8 @@ def origin(url: str) -> str:
     if not _HOST.fullmatch(host) or "@" in parts.netloc:
         return ""
     return f"{parts.scheme}://{host}:{port or PORTS[parts.scheme]}"
+
+
+_SHORT = 300
+"""Characters of a URL whose origin is remembered: a partner may tell long ones."""
+_known_origin = lru_cache(1024)(_origin)

@@ -110,6 +110,8 @@ def _sqlite(url: URL, wait: float) -> Engine:
         if mode != "wal":
             raise StoreUnavailable(f"database {path}: this file system allows no write-ahead log")
         connection.execute("PRAGMA synchronous=NORMAL")
+        # or each statement of many rows keeps the pages that it changes in a file; a migration that
+        # sorts a large table has to say FILE before it begins
         connection.execute("PRAGMA temp_store=MEMORY")
 
     @event.listens_for(engine, "begin")

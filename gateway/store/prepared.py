@@ -126,11 +126,11 @@ def _compiled(statement: Any, dialect: Dialect) -> _Form:
 
 def _converter(kind: Any, dialect: Dialect) -> Convert | None:
     """What makes of a value what the driver takes: SQLAlchemy's own has two more functions around
-    it, for each value. Both drivers take bytes as they are."""
+    it, for each value. Both drivers take the bytes that ours makes as they are."""
     ours = isinstance(kind, TypeDecorator)
     plain = kind.impl_instance if ours else kind
     inner: Convert | None = None
-    if not isinstance(plain, LargeBinary):
+    if not (ours and isinstance(plain, LargeBinary)):
         inner = plain.bind_processor(dialect)
     if ours and inner is None:
         return partial(kind.process_bind_param, dialect=dialect)

@@ -204,6 +204,7 @@ JSON = {
     "no UTF-8": b'"' + b"\xff" * SIZE + b'"',
     "white space": b" " * SIZE,
     "numbers": b"[" + b"-" * SIZE,
+    "passwords without end": b'{"a":"' + b"<Password>" * (SIZE // 10) + b'"}',
 }
 
 

@@ -321,6 +321,15 @@ def test_a_crowd_inside_an_item():
     assert problem.reason.endswith("problems, too many to tell where")
 
 
+def test_not_every_problem_of_a_large_message_is_looked_for():
+    """Attributes that nobody knows: each is a problem, and would take memory."""
+    unknown = " ".join(f'a{number}=""' for number in range(60))
+
+    *first, last = OCHP.check(confirmed(f"<approved {unknown}/>" * 2000))
+    assert items(first) == ["approved[1]"]
+    assert last.reason == "more than 50000 problems, of which the first are told"
+
+
 def test_threads_do_not_see_each_others_problems():
     """Each thread is told about its own message only."""
     together = threading.Barrier(8)

@@ -52,3 +52,13 @@ def test_what_cannot_be_searched_is_not_kept() -> None:
 def test_two_passwords_are_both_hidden() -> None:
     found = hidden(b"<Password>a1</Password><b/><Password>a2</Password>")
     assert found == b"<Password>***</Password><b/><Password>***</Password>"
+
+
+@pytest.mark.parametrize("said", [b"<w:Password>hush", b"<Password>hush</Password" * 100_000])
+def test_of_a_password_without_an_end_nothing_is_kept(said: bytes) -> None:
+    """And it is found at once that there is none, however often one begins."""
+    assert hidden(b"<x/>" + said) is None
+
+
+def test_a_password_that_is_empty_hides_nothing() -> None:
+    assert hidden(b"<Password/><a>shown</a>") == b"<Password/><a>shown</a>"

@@ -19,11 +19,18 @@ from gateway.http import HttpCall
 from gateway.model.message import TokenQuery
 from gateway.routing import exchange, tokens
 from gateway.server.config_options import PartnerLimits
+from gateway.server.limits import Limits
 from gateway.server.route_limits import share
 from gateway.server.shares import Share, Shares
 from tests.support.gate import Gate, logged, token_header, until
 
 ACME, ABC = (Partner(id, id, frozenset(), (), "ochp-1.4") for id in ("acme", "abc"))
+
+
+def test_one_partner_cannot_take_all_places() -> None:
+    """``docs/security.md`` says so of what holds where nothing else is configured."""
+    usual = PartnerLimits()
+    assert usual.concurrent + usual.waiting < Limits().requests / 4
 
 
 class Seconds:
