@@ -38,7 +38,8 @@ Written by hand when the works were set up; the tables above say what is true of
   request. The large ones are the ledger (three tables with eleven indexes, one transaction for many
   messages), the look into the store, and Twisted's loop.
 - JAX-WS, node-soap and gSOAP answer a constant here. Once their code is compiled (forty thousand
-  requests warm them) they need less for that than we need for the store and the ledger.
+  requests warm them) they need less for that than we need for the store and the ledger. What JAX-WS
+  needs varies much, within a run and from run to run (80 to 190 us): take its least.
 - A signed message is verified, looked for among those seen, and signed; what is above the key
   operations is the reading of its structure, canonicalisation, and a transaction to remember it.
 - Long lists take a few times what libxml2 takes for reading alone: each field becomes an object and
