@@ -52,6 +52,10 @@ and from which on it is not asked at once in any case: each problem takes 700 by
 COUNTED = 50_000
 """Problems of a large message after which no more are looked for."""
 
+STEPS = 200_000_000
+"""Problems times children of the widest element up to which each is told with its place: to find
+one, libxml2 goes past what stands before it. That many take most of a second."""
+
 _FEW = 4
 """Places of a long message that are found one by one."""
 
@@ -155,7 +159,8 @@ class Schema:
                 return []
         except etree.XMLSyntaxError:
             count = len(parser.feed_error_log)
-        if count > min(_most(_elements(element)), COUNTED):
+        most = min(_most(_elements(element)), COUNTED)
+        if count > most or count * _widest(element) > STEPS:
             first = self._first(element)
             return [*first, _too_many(element, count, told=bool(first))]
         return None
@@ -346,6 +351,7 @@ class _Fault(NamedTuple):
 
 
 _IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
+_IS_WIDE_BELOW = etree.XPath(f"boolean(*/*/descendant-or-self::*[*[{WIDE + 1}]])")
 _ELEMENTS = etree.XPath("count(descendant-or-self::*)")
 _SIZE = etree.XPath("count(descendant-or-self::*) + count(descendant-or-self::*/@*)")
 _PIECE = 64 * 1024
@@ -354,6 +360,13 @@ _PIECE = 64 * 1024
 def _is_wide(element: Element) -> bool:
     size = _size(element)
     return size > SHORT and (size > LARGE or bool(_IS_WIDE(element)))
+
+
+def _widest(element: Element) -> int:
+    """No fewer than the children of the element that has most."""
+    if _IS_WIDE_BELOW(element):
+        return _elements(element)
+    return max(len(element), *map(len, element))
 
 
 def _size(element: Element) -> float:

@@ -297,7 +297,7 @@ def test_the_first_of_a_crowd_stand_behind_good_items():
     assert last.reason == f"{3 * WIDE} problems, of which the first are told"
 
 
-@pytest.mark.parametrize("width", [10, WIDE + 500])
+@pytest.mark.parametrize("width", [10, WIDE + 500, 20 * WIDE])
 def test_a_few_problems_among_many_items_are_all_told(width):
     """Wherever they are."""
     good = "<approved><cdrId>A</cdrId><evseId>DE*ABC*E1</evseId></approved>"
@@ -306,6 +306,17 @@ def test_a_few_problems_among_many_items_are_all_told(width):
 
     found = items(OCHP.check(confirmed(*each)))
     assert found == [f"approved[{number}]" for number in range(1, width + 1, 10)]
+
+
+def test_of_some_problems_in_a_very_long_message_the_first_are_told():
+    """To find the place of each would take a time that grows with the square."""
+    good = "<approved><cdrId>A</cdrId><evseId>DE*ABC*E1</evseId></approved>"
+    each = [good] * 50_000
+    each[::10] = ["<approved/>"] * len(each[::10])
+
+    *first, last = OCHP.check(confirmed(*each))
+    assert items(first) == [f"approved[{number}]" for number in range(1, TOLD + 1, 10)]
+    assert last.reason == "5000 problems, of which the first are told"
 
 
 def test_a_crowd_inside_an_item():
