@@ -143,8 +143,8 @@ class Schema:
         return [*problems, _too_many(element, count, told=True)] if crowd else problems
 
     def _crowd(self, element: Element) -> list[Problem] | None:
-        """The problems of a wide message if it has none or too many. While it parses, libxml2 does
-        not tell where they are, and so does not count what stands before each."""
+        """The problems of a wide or large message if it has none or too many. While it parses,
+        libxml2 does not tell where they are, and so does not count what stands before each."""
         parser = etree.XMLParser(
             schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
         )
@@ -369,10 +369,10 @@ def _widest(element: Element) -> int:
     return max(len(element), *map(len, element))
 
 
-def _size(element: Element) -> float:
+def _size(element: Element) -> int:
     """Elements and attributes of a message."""
     size: Any = _SIZE(element)
-    return float(size)
+    return int(size)
 
 
 def _elements(element: Element) -> int:

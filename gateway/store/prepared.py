@@ -127,15 +127,12 @@ def _compiled(statement: Any, dialect: Dialect) -> _Form:
 def _converter(kind: Any, dialect: Dialect) -> Convert | None:
     """What makes of a value what the driver takes: SQLAlchemy's own has two more functions around
     it, for each value. Both drivers take the bytes that ours makes as they are."""
-    ours = isinstance(kind, TypeDecorator)
-    plain = kind.impl_instance if ours else kind
-    inner: Convert | None = None
-    if not (ours and isinstance(plain, LargeBinary)):
-        inner = plain.bind_processor(dialect)
-    if ours and inner is None:
-        return partial(kind.process_bind_param, dialect=dialect)
-    whole: Convert | None = kind.bind_processor(dialect) if ours else inner
-    return whole
+    if isinstance(kind, TypeDecorator):
+        plain = kind.impl_instance
+        if isinstance(plain, LargeBinary) or plain.bind_processor(dialect) is None:
+            return partial(kind.process_bind_param, dialect=dialect)
+    found: Convert | None = kind.bind_processor(dialect)
+    return found
 
 
 def _converted(row: tuple[Any, ...], results: Iterable[tuple[int, Convert]]) -> tuple[Any, ...]:
