@@ -151,7 +151,7 @@ def at_rate(
     port: int, requests: Iterator[bytes], rate: float, seconds: float, connections: int = 32
 ) -> Load:
     """So many requests a second, whatever the answers do; times from when each was due."""
-    selector = selectors.DefaultSelector()
+    selector = selectors.SelectSelector()  # to the microsecond
     idle: list[Any] = []
     for _ in range(connections):
         connection = socket.create_connection(("127.0.0.1", port))

@@ -35,7 +35,8 @@ from gateway.mapping.stream import (
     list_of,
 )
 
-_CHUNK = 64 * 1024
+CHUNK = 64 * 1024
+"""Bytes that are read at once."""
 _BESIDE = 100
 """Elements beside the items that are found at the end; more are no message."""
 _HARDENED: dict[str, Any] = {
@@ -60,14 +61,20 @@ class _Together(NamedTuple):
 class XmlItems:
     """The items of a message whose root (or body element in an envelope) is ``record.name``.
 
-    ``check`` is asked with some items at a time; ``mend`` is tried on one that it faults. While the
-    items are given, ``head`` is the message without them; ``root`` is what is left at the end.
+    ``check`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
+    tried on one that it faults. While the items are given, ``head`` is the message without them;
+    ``root`` is what is left at the end.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
     field is wrong; NotStreamed when other elements stand after the first item.
     """
 
     def __init__(
-        self, record: Record, source: BinaryIO, check: Check | None = None, mend: Mend | None = None
+        self,
+        record: Record,
+        source: BinaryIO,
+        check: Check | None = None,
+        mend: Mend | None = None,
+        chunk: Callable[[], int] = lambda: CHUNK,
     ) -> None:
         self.row, self.kind = list_of(record)
         if not ends_with_list(record):
@@ -77,6 +84,7 @@ class XmlItems:
         self.root: Any = None
         self._check = check or (lambda element: ())
         self._mend = mend
+        self._chunk = chunk
         self._alone: Any = None
 
     def __iter__(self) -> Iterator[Item]:
@@ -119,7 +127,7 @@ class XmlItems:
         quick = codec(self.kind).function("read_xml")
         after_run = False
         try:
-            for text in texts.pieces(self.source):
+            for text in texts.pieces(self.source, self._chunk):
                 while text:
                     if whole.between and (run := texts.regular(text)):
                         yield run
@@ -288,11 +296,11 @@ class _Texts:
         before, _, after = etree.tostring(marked).partition(b"<!--items-->")
         self._around = before, after
 
-    def pieces(self, source: BinaryIO) -> Iterator[bytes]:
+    def pieces(self, source: BinaryIO, chunk: Callable[[], int]) -> Iterator[bytes]:
         """The text, cut where items end; at last what is left."""
         left = b""
-        while chunk := source.read(_CHUNK):
-            left += chunk
+        while more := source.read(chunk()):
+            left += more
             if cut := self._end_of_last(left):
                 yield left[:cut]
                 left = left[cut:]

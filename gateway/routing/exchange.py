@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from gateway.adapter import Items, Link, Partner, Seal
-from gateway.aside import ask
 from gateway.errors import (
     GatewayError,
     UnknownId,
@@ -205,7 +204,6 @@ class Exchange:
         correlation_id: str,
     ) -> Message:
         """As ``ask``; with a transcript that keeps what went over the wire for it."""
-        ask()
         asked = self._asked(transcript, partner, message, correlation_id)
         if isinstance(message, AuthorisationQuery):
             return await self._answered(asked, self._authorise(asked, message))
@@ -254,7 +252,6 @@ class Exchange:
         take: Callable[[Iterator[Message]], T],
     ) -> T:
         """As ``ask_parts``; with a transcript that keeps what went over the wire for it."""
-        ask()
         asked = self._asked(transcript, partner, message, correlation_id)
         return await self._answered(asked, self._query_parts(asked, PARTS[type(message)], take))
 

@@ -40,6 +40,7 @@ class Threads:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._stopped = False
+        self._here: list[_Together] = []
         self._pools = {
             False: ThreadPool(1, READERS, "reading"),
             True: ThreadPool(1, WRITERS, "writing"),
@@ -64,12 +65,20 @@ class Threads:
             thread.join(STOP_SECONDS / len(stopping))
 
     async def in_thread(self, work: Callable[[], T], *, writing: bool) -> T:
-        result: T = await deferToThreadPool(self._reactor, self._pools[writing], work)
+        try:
+            result: T = await deferToThreadPool(self._reactor, self._pools[writing], work)
+        finally:
+            if writing:
+                for each in self._here:
+                    each.again()
         return result
 
     def together(self, do: Do, where: Where) -> Callable[[Any], Awaitable[Any]]:
         pool = None if where == "here" else self._pools[where == "writing"]
-        return _Together(self._reactor, pool, self._committing, do).add
+        together = _Together(self._reactor, pool, self._committing, do)
+        if pool is None:
+            self._here.append(together)
+        return together.add
 
     async def within(self, seconds: float, waiting: Awaitable[T]) -> T:
         async def whole() -> T:
@@ -116,6 +125,8 @@ class _Together:
         self._reactor, self._pool, self._rest, self._do = reactor, pool, rest, do
         self._waiting: deque[_Waiting] = deque()
         self._busy = False
+        self._again: Any = None
+        """The call in which to try again."""
         self._next = 0.0
         """When to begin again, if anything comes until then."""
 
@@ -137,11 +148,17 @@ class _Together:
         done = self._tried(some, lambda: self._do([work for work, _ in some]))
         if done is None:
             self._waiting.extendleft(reversed(some))
-            self._reactor.callLater(SOON, self._begin)
+            self._again = self._reactor.callLater(SOON, self._begin)
         elif callable(done):
             self._rest.callInThread(self._in_thread, some, done)
         else:
             self._end(some, done)
+
+    def again(self) -> None:
+        """Who was in the way may have gone: try now what could not be done at once."""
+        if self._again is not None and self._again.active():
+            self._again.cancel()
+            self._begin()
 
     def _done(self, some: list[_Waiting]) -> Sequence[Outcome]:
         while (done := self._do([work for work, _ in some])) is None:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from gateway import registry
+from gateway import aside, registry
 from gateway.adapter import Partner, RestService, Served, SoapAdapter, SoapEndpoint
 from gateway.errors import Busy, ConfigError, GatewayError, StoreUnavailable, reason_code
 from gateway.http import Begun, Request, Response, Welcome, correlation_id
@@ -327,6 +327,9 @@ class _Hearing:
             heard, turn = self.exchange.heard(request), self._shares.turn(request.gone)
             served = heard.served
             served.admit, served.read_json = turn.enter, read
+            short = request.file is None
+            if short:
+                aside.begin()
             try:
                 response = await serve(request, served)
                 if isinstance(served.error, StoreUnavailable):
@@ -335,6 +338,8 @@ class _Hearing:
                 response = heard.answered(response)
                 return served.seal(response) if served.seal else response
             finally:
+                if short:
+                    aside.end()
                 turn.leave()
                 tally.answered(
                     family,

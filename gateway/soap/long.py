@@ -16,13 +16,13 @@ from typing import Any, BinaryIO, NamedTuple
 from lxml import etree
 from msgspec import Struct
 
-from gateway.aside import Aside
+from gateway.aside import Aside, is_quiet
 from gateway.errors import Problem
 from gateway.mapping.carriers import local
 from gateway.mapping.record import Record
 from gateway.mapping.spool import Spool
 from gateway.mapping.stream import Mend
-from gateway.mapping.xml_items import XmlItems
+from gateway.mapping.xml_items import CHUNK, XmlItems
 from gateway.model.message import Message
 from gateway.security.parse import BrokenXml, Limits, OverLimit, parse
 from gateway.security.stream_gate import XmlGate, streamable
@@ -117,18 +117,28 @@ def whole(file: BinaryIO, limits: Limits, charset: str | None) -> Any:
 def digest(file: BinaryIO) -> bytes:
     """The SHA-256 of the message."""
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type] # a plain file
+    hashed, aside = hashlib.sha256(), Aside()
+    while chunk := file.read(CHUNK):
+        hashed.update(chunk)
+        aside.pause()
+    return hashed.digest()
+
+
+def _at_once() -> int:
+    """Small pieces while others wait for the interpreter."""
+    return CHUNK if is_quiet() else CHUNK // 4
 
 
 def read(record: Record, message: Long) -> Upload:
     """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
-    items = XmlItems(record, XmlGate(message.file), message.check, message.mend)  # type: ignore[arg-type] # reads and seeks
+    file: Any = XmlGate(message.file)  # it reads and seeks
+    items = XmlItems(record, file, message.check, message.mend, _at_once)
     spool = Spool(items.kind.cls)
     refused: list[Refusal] = []
     mended: list[str] = []
     count, good, aside = 0, list[Any](), Aside()
     try:
-        for number, item in enumerate(items, 1):
+        for item in items:
             if item.problems:
                 count += 1
                 if len(refused) < NAMED:
@@ -140,8 +150,7 @@ def read(record: Record, message: Long) -> Upload:
             if len(good) >= _AT_ONCE:
                 spool.extend(good)
                 good.clear()
-            if number % _AT_ONCE == 0:
-                aside.pause()
+            aside.pause()
         envelope.read(items.root)
         spool.extend(good)
     except BaseException:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from gateway.aside import Aside, ask
+from gateway.aside import Aside, give_way
 from gateway.errors import StoreUnavailable
 from gateway.store import migrations
 from gateway.store.cdrs import Cdrs
@@ -121,6 +121,7 @@ class Store:
         self._committed = 0
         self._wished = 0.0
         """When ``begin_now`` was in vain last."""
+        self._aside = Aside()
         self._queue = 0
         """How many wait to write."""
         self._secret = b""
@@ -146,14 +147,13 @@ class Store:
         commit that does wait brings it to the disk too; until then a crash of the machine (not of
         the process) may undo it. Such a one is a part of something long, done ``aside``.
         """
+        if soft:
+            self._aside.pause()
         with self._my_turn():
-            aside = Aside()
             self._rescue()
             with self._transaction(reading=False, soft=soft) as tx:
                 yield tx
-        if soft:
-            aside.pause()
-        elif self._log is not None:
+        if not soft and self._log is not None:
             self._log.sync()
 
     @contextmanager
@@ -195,7 +195,7 @@ class Store:
             return None
         held, begun = False, False
         try:
-            held = self._turns.begin(0)
+            held = self._turns.begin_now()
             begun = held and self._begin_writing()
         finally:
             if not begun:
@@ -253,7 +253,6 @@ class Store:
     def look(self) -> Iterator[Transaction]:
         """As ``read``, for a small look-up. With SQLite it takes no more than a few microseconds:
         these go one after the other over a connection that is kept for them."""
-        ask()
         if self._writer is None:
             with self.read() as tx:
                 yield tx
@@ -392,6 +391,8 @@ class Store:
                 tx = Transaction(connection, self._clock, self._secret)
                 if not reading:
                     self._watch()
+                if soft:
+                    tx.between = give_way
                 if soft and self._writer is None:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield tx

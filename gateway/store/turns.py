@@ -43,6 +43,15 @@ class Turns:
             if turn:
                 self._give(_TURN)
 
+    def begin_now(self) -> bool:
+        """Be the only process that writes, if none does. Else it is this one's turn from now on,
+        for whoever waits in ``begin``: ask again within a moment, or ``begin``."""
+        turn = self._take(_TURN)
+        begun = self._take(_WRITER)
+        if begun and turn:
+            self._give(_TURN)
+        return begun
+
     def end(self) -> None:
         """Let others write."""
         self._give(_WRITER)

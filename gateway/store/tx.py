@@ -72,6 +72,9 @@ def lock_number(*name: str) -> int:
 _LOCK = Prepared(select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger))))
 
 
+def _nothing() -> None: ...
+
+
 class Tx:
     """One open transaction."""
 
@@ -79,6 +82,8 @@ class Tx:
         self.connection = connection
         self._clock = clock
         self._secret = secret
+        self.between: Callable[[], None] = _nothing
+        """Called before each statement."""
         self.is_sqlite = connection.dialect.name == "sqlite"
 
     @cached_property
@@ -98,20 +103,24 @@ class Tx:
 
         One that is made once and has parameters costs a tenth of one that is made for each call.
         """
+        self.between()
         result = self.connection.execute(statement, rows)
         assert isinstance(result, CursorResult)
         return result
 
     def rows(self, statement: Prepared, values: Values) -> list[tuple[Any, ...]]:
         """Run a prepared statement; the rows that it gives."""
+        self.between()
         return statement.rows(self.connection, values)
 
     def inserted(self, statement: Prepared, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Run a prepared INSERT of all these rows; what it gives back."""
+        self.between()
         return statement.inserted(self.connection, rows)
 
     def each(self, statement: Prepared, rows: Sequence[Values]) -> None:
         """Run a prepared statement for each of these rows."""
+        self.between()
         statement.run(self.connection, rows)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":

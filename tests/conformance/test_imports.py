@@ -45,8 +45,8 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "gateway.server": (
         {
-            "__version__", "adapter", "client", "errors", "http", "iso", "mapping", "model",
-            "registry", "routing", "schema", "security", "soap", "store", "translate",
+            "__version__", "adapter", "aside", "client", "errors", "http", "iso", "mapping",
+            "model", "registry", "routing", "schema", "security", "soap", "store", "translate",
         },
         {
             "OpenSSL", "cryptography", "httptools", "msgspec", "prometheus_client", "structlog",

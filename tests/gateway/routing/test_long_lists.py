@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gateway.adapter import Items
 from gateway.model.message import LocationUpload, Message, ResultCode, TokenUpload
 from gateway.routing.exchange import UPLOADS
-from gateway.routing.long_lists import LongList
+from gateway.routing.long_lists import PART, LongList
 from gateway.routing.records import unpack
 from gateway.routing.runtime import run
 from gateway.routing.sites import Site, evses, gone
@@ -73,14 +73,14 @@ def test_what_is_left_out_is_told_in_few_messages(
     monkeypatch.setattr(store, "run", counted)
     upload(town, party, head, items[300:])
     assert len(town.pending("house")) <= 2  # of 200 objects each
-    assert len(transactions) <= 300 // 50 + 8
+    assert len(transactions) <= 300 // PART + 8
 
     transactions.clear()
     with store.begin() as tx:
         tx.execute(text("DELETE FROM deliveries"))
     upload(town, party, head, items[300:])
     assert town.pending("house") == []
-    assert len(transactions) <= 300 // 50 + 8
+    assert len(transactions) <= 300 // PART + 8
 
 
 @pytest.mark.parametrize("stop", range(1, 7))

@@ -1,7 +1,7 @@
 """The running process: threads, time limits and locks on the real reactor."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from gateway.model.message import LocationUpload
 from gateway.routing.delivery import Deliveries
 from gateway.routing.exchange import Exchange
 from gateway.routing.parties import Directory
+from gateway.routing.runtime import Outcome
 from gateway.routing.threads import Threads
 from gateway.store import Store
 from tests.gateway.routing.samples import site
@@ -38,6 +39,27 @@ async def test_work_is_done_outside_of_the_reactors_thread(threads: Threads) -> 
 
     with pytest.raises(KeyError):
         await threads.in_thread(fail, writing=True)
+
+
+async def test_what_was_in_the_way_is_not_waited_for_longer_than_it_takes(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that could not be done at once is tried when a thread has done its writing."""
+    monkeypatch.setattr("gateway.routing.threads.SOON", 3600)
+    in_the_way = True
+
+    def do(works: Sequence[str]) -> list[Outcome] | None:
+        return None if in_the_way else [Outcome(work) for work in works]
+
+    def end() -> None:
+        nonlocal in_the_way
+        in_the_way = False
+
+    add = threads.together(do, "here")
+    waiting = [add("a"), add("b")]
+    assert await threads.in_thread(lambda: "read", writing=False) == "read"
+    await threads.in_thread(end, writing=True)
+    assert [await threads.within(10, each) for each in waiting] == ["a", "b"]
 
 
 async def test_who_answers_too_late_is_out_of_reach(threads: Threads) -> None:

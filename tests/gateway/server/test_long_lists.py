@@ -345,9 +345,10 @@ async def test_reading_gives_way_to_small_requests(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, evse_id: str
 ) -> None:
     """Whatever is in the list."""
-    paused: list[float] = []
-    monkeypatch.setattr("gateway.aside.time.sleep", paused.append)
-    monkeypatch.setattr("gateway.aside._asked", float("inf"))
+    rests: list[float] = []
+    monkeypatch.setattr("gateway.aside._free.is_set", lambda: False)
+    monkeypatch.setattr("gateway.aside._free.wait", rests.append)
+    monkeypatch.setattr("gateway.aside.LEAST", 0.0)
     point = points(1)[0].replace("AT*ALP*E00000*1", evse_id)
     await sent(gate, envelope(UPDATE, point * 250))
-    assert len(paused) >= 250 // 100
+    assert len(rests) >= 250

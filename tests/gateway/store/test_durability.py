@@ -23,7 +23,6 @@ import pytest
 from sqlalchemy import select
 
 import gateway
-from gateway.aside import LONGEST
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.routing.runtime import Inline
 from gateway.routing.together import Together
@@ -545,21 +544,19 @@ def test_the_log_is_moved_now_and_then(tmp_path: Path, clock: Clock) -> None:
 def test_what_is_long_leaves_others_their_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As much as it took, if anybody asked meanwhile."""
-    paused: list[float] = []
-    monkeypatch.setattr("gateway.aside.time.sleep", paused.append)
+    """Before it begins, when nobody waits for it."""
+    steps: list[str] = []
+    monkeypatch.setattr("gateway.aside._free.is_set", lambda: False)
+    monkeypatch.setattr("gateway.aside._free.wait", lambda seconds: steps.append("rest"))
+    monkeypatch.setattr("gateway.aside.LEAST", 0.0)
 
-    def asked(tx: Transaction) -> None:
-        with store.look() as other:
-            other.parties.value("", "")
+    def work(tx: Transaction) -> None:
+        steps.append("work")
 
-    store.run(_put("A"), soft=True)
-    store.run(asked)
-    store.run(_put("B"), soft=True)
-    assert paused == []
-    store.run(asked, soft=True)
-    assert len(paused) == 1
-    assert 0 < paused[0] <= LONGEST
+    store.run(work)
+    assert steps == ["work"]
+    store.run(work, soft=True)
+    assert steps == ["work", "rest", "work"]
 
 
 def test_threads_let_those_go_first_who_asked_in_vain(

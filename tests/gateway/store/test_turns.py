@@ -59,16 +59,25 @@ def test_who_does_not_want_to_wait_does_not(tmp_path: Path) -> None:
     other.close()
 
 
-def _write(address: str, end: Any) -> None:
+def _write(address: str, end: Any, seconds: float = 0.0, *, soft: bool = False) -> None:
     """Write without a pause, counting, until told to stop."""
     store = Store(address, utc_now)
     number = 0
+
+    def work(tx: Any) -> None:
+        tx.parties.set_value("busy", "count", str(number).encode())
+        time.sleep(seconds)
+
     end.send("begun")
     while not end.poll():
         number += 1
-        value = str(number).encode()
-        store.run(lambda tx: tx.parties.set_value("busy", "count", value))  # noqa: B023
+        store.run(work, soft=soft)
     end.send("ended")
+
+
+def _write_long(address: str, end: Any) -> None:
+    """The same with hardly a moment in which it does not write."""
+    _write(address, end, 0.005, soft=True)
 
 
 def _hold(address: str, end: Any) -> None:
@@ -127,6 +136,24 @@ def test_a_busy_process_lets_others_write(process: Any, opened: Callable[..., St
     end.send("stop")
     assert end.recv() == "ended"
     assert statistics.median(waited) <= 4, waited
+
+
+def test_who_asks_again_and_again_has_its_turn(process: Any, opened: Callable[..., Store]) -> None:
+    """It does not have to ask in the very moment in which nobody writes."""
+    _, end = process(_write_long)
+    store = opened()
+    waited = []
+    for number in range(15 if store.one_writer else 0):
+        with store.read() as tx:
+            before = _count(tx)
+        while (begun := store.begin_now()) is None:
+            time.sleep(0.001)
+        waited.append(begun.do(_count) - before)
+        begun.do(lambda tx, n=number: tx.parties.set_value("other", "count", str(n).encode()))
+        begun.commit()
+    end.send("stop")
+    assert end.recv() == "ended"
+    assert not waited or statistics.median(waited) <= 4, waited
 
 
 def test_who_is_killed_holds_nothing(process: Any, opened: Callable[..., Store]) -> None:
