@@ -19,11 +19,13 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 
+from gateway.cohort import cohort_of
 from gateway.errors import BadAnswer, GatewayError, Refused, TimedOut, Unreachable
 from gateway.http import HttpAnswer, HttpCall
 from gateway.server.calling import Calling, CallingFactory
 from gateway.server.endpoints import ANYWHERE, Guard, GuardedEndpoints
 from gateway.server.tls import ClientTls, client_tls
+from gateway.step import STEP
 
 __all__ = ["ANYWHERE", "Guard", "HttpAnswer", "HttpCall", "HttpClient", "Limits", "Timeouts"]
 
@@ -52,7 +54,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     body: int = 16 * 1024 * 1024
     head: int = 65536
     """Status line and header fields, interim answers included."""
-    kept: int = 8
+    kept: int = 32
     """Unused connections kept for one origin."""
 
 
@@ -71,6 +73,7 @@ class HttpClient:
         guard: Guard = ANYWHERE,
     ) -> None:
         self._reactor, self._guard = reactor, guard
+        self._cohort = cohort_of(reactor)
         self._timeouts, self._limits = timeouts or Timeouts(), limits or Limits()
         self._tls = tls or client_tls()
         self._endpoints = GuardedEndpoints(reactor, self._tls, guard, self._timeouts.connect)
@@ -88,7 +91,7 @@ class HttpClient:
         def too_slow(result: object, seconds: float) -> None:
             raise TimedOut(f"{_address(call.url).where} did not answer within {total:g} s")
 
-        asked = Deferred.fromCoroutine(self._follow(call))
+        asked = self._cohort.start(self._follow(call))
         asked.addTimeout(total, self._reactor, onTimeoutCancel=too_slow)
         return await asked
 
@@ -125,6 +128,7 @@ class HttpClient:
                     raise
                 connection = await self._connect(address)
                 answer = await connection.ask(call.method, request)
+            await STEP
         except (GatewayError, ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
             raise _translated(error, address.where) from None
         except (VerificationError, CertificateError) as error:

@@ -25,6 +25,7 @@ from gateway.errors import ConfigError, GatewayError, StoreUnavailable, Untruste
 from gateway.http import Request, Response, media_type
 from gateway.mapping.context import NoFacts
 from gateway.model.base import PartyId
+from gateway.step import STEP
 
 PROTOCOL = "ocpi-2.2.1"
 PREFIX = "/ocpi"
@@ -90,6 +91,7 @@ class Service:
         headers = {trace.REQUEST_ID: request_id, trace.CORRELATION_ID: served.correlation_id}
         try:
             reply = await answer
+            await STEP
         except (ConfigError, StoreUnavailable) as error:
             served.error, reply = error, _unable(error)
         except GatewayError as error:
@@ -148,6 +150,7 @@ class Service:
 
     async def _answer(self, request: Request, caller: _Caller) -> Reply:
         partner, token, options, state, slot = await self._known(request, caller)
+        await STEP
         caller.served.partner = partner
         if caller.served.admit:
             await caller.served.admit(partner)

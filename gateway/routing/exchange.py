@@ -80,6 +80,7 @@ from gateway.routing.transcript import (
     write_all,
 )
 from gateway.routing.work import Work
+from gateway.step import STEP
 from gateway.store import Clock, Entry, Store, Transaction
 
 T = TypeVar("T")
@@ -204,14 +205,19 @@ class Exchange:
         correlation_id: str,
     ) -> Message:
         """As ``ask``; with a transcript that keeps what went over the wire for it."""
+        await STEP
         asked = self._asked(transcript, partner, message, correlation_id)
+        reply: Message
+        owed = False
         if isinstance(message, AuthorisationQuery):
-            return await self._answered(asked, self._authorise(asked, message))
-        if query := QUERIES.get(type(message)):
-            return await self._answered(asked, self._query(asked, query))
-        reply, owed = await self._answered(asked, self._upload(asked))
+            reply = await self._answered(asked, self._authorise(asked, message))
+        elif query := QUERIES.get(type(message)):
+            reply = await self._answered(asked, self._query(asked, query))
+        else:
+            reply, owed = await self._answered(asked, self._upload(asked))
         if owed:
             self.wake()
+        await STEP
         return reply
 
     async def ask_list(
@@ -402,6 +408,7 @@ class Exchange:
         said: list[Written] = []
         if case.ask and (way := self.said_to(case.ask)):
             reply, said = await self._ask_home(case, case.ask, way, stored, about.correlation)
+            await STEP
         if isinstance(reply, GatewayError):
             if about.transcript:
                 outcome, reason = ledger.error_of(reply), ledger.reason_of(reply)
@@ -425,6 +432,7 @@ class Exchange:
         correlation: str,
     ) -> tuple[AuthorisationReply | GatewayError, list[Written]]:
         link, said = way
+        await STEP
         begun = self.clock()
         reply, outcome = await real_time.ask(link, self.runtime, home, case, stored, correlation)
         entry = ledger.entry(

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from gateway.step import STEP
+
 T = TypeVar("T")
 
 
@@ -105,7 +107,8 @@ class _Never:
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that never really waits."""
     try:
-        coroutine.send(None)
+        while coroutine.send(None) is STEP:
+            pass
     except StopIteration as done:
         result: T = done.value
         return result

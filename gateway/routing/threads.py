@@ -19,6 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from gateway.cohort import cohort_of
 from gateway.errors import TimedOut
 from gateway.routing.runtime import Cancel, Do, Outcome, Rest, Where
 
@@ -38,7 +39,7 @@ class Threads:
     that was planned for later."""
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+        self._reactor, self._cohort = reactor, cohort_of(reactor)
         self._stopped = False
         self._here: list[_Together] = []
         self._pools = {
@@ -84,7 +85,7 @@ class Threads:
         async def whole() -> T:
             return await waiting
 
-        deferred: Deferred[T] = ensureDeferred(whole())
+        deferred = self._cohort.start(whole())
         deferred.addTimeout(seconds, self._reactor)
         try:
             return await deferred
@@ -123,6 +124,7 @@ class _Together:
 
     def __init__(self, reactor: Any, pool: ThreadPool | None, rest: ThreadPool, do: Do) -> None:
         self._reactor, self._pool, self._rest, self._do = reactor, pool, rest, do
+        self._cohort = cohort_of(reactor)
         self._waiting: deque[_Waiting] = deque()
         self._busy = False
         self._again: Any = None
@@ -135,10 +137,15 @@ class _Together:
         self._waiting.append((work, done))
         if not self._busy:
             self._busy = True
-            # what other connections have to say in this turn of the reactor comes along
-            wait = min(SOON, max(0.0, self._next - self._reactor.seconds()))
-            self._reactor.callLater(wait, self._begin)
+            self._plan(self._next - self._reactor.seconds())
         return done
+
+    def _plan(self, wait: float) -> None:
+        """Begin later; what other connections have to say until then comes along."""
+        if wait > 0:
+            self._reactor.callLater(min(SOON, wait), self._plan, 0.0)
+        else:
+            self._cohort.last(self._begin)
 
     def _begin(self) -> None:
         some = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
@@ -183,7 +190,7 @@ class _Together:
     def _end(self, some: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
         self._busy = bool(self._waiting)
         if self._busy and self._pool is None:
-            self._reactor.callLater(SOON, self._begin)
+            self._plan(SOON)
         elif self._busy:
             self._begin()
         for (_, done), outcome in zip(some, outcomes, strict=True):

@@ -27,6 +27,7 @@ from gateway.server.intake import Intake
 from gateway.server.outgoing import INTERNAL, Outgoing, close_body
 from gateway.server.sending import send
 from gateway.server.wire import RETRY_AFTER, Head, HttpError, error_body, format_head
+from gateway.step import STEP
 
 if TYPE_CHECKING:
     from gateway.server.http import HttpServer
@@ -243,7 +244,7 @@ class Connection(Protocol):
         assert head is not None
         request = self._request(head, self._intake.beginning())
         self._wait_for(Phase.BEGUN, self._limits.answer_seconds)
-        self._serving = Deferred.fromCoroutine(self._begun(begun, head, request))
+        self._serving = self._server.cohort.start(self._begun(begun, head, request))
 
     async def _begun(self, begun: Begun, head: Head, request: Request) -> None:
         asked = self._now()
@@ -290,7 +291,7 @@ class Connection(Protocol):
         size = len(body) if isinstance(body, bytes) else self._spooled
         longer = size / self._limits.answer_rate
         self._wait_for(Phase.ANSWER, self._limits.answer_seconds + longer)
-        self._serving = Deferred.fromCoroutine(self._answer(head, self._request(head, body)))
+        self._serving = self._server.cohort.start(self._answer(head, self._request(head, body)))
 
     def _request(self, head: Head, body: bytes | BinaryIO) -> Request:
         if self._secure and self._certificate is None:
@@ -339,6 +340,7 @@ class Connection(Protocol):
         outgoing: Outgoing | None = None
         try:
             try:
+                await STEP
                 response = await self._server.answer(request)
             finally:
                 if request.file is not None:

@@ -38,6 +38,7 @@ from gateway.soap.contract import Contract
 from gateway.soap.desk import SoapDesk
 from gateway.soap.security import MessageSecurity
 from gateway.soap.service import Connections, SoapService
+from gateway.step import STEP
 from gateway.store import SeenMessages
 
 log = structlog.get_logger(__name__)
@@ -332,6 +333,7 @@ class _Hearing:
                 aside.begin()
             try:
                 response = await serve(request, served)
+                await STEP
                 if isinstance(served.error, StoreUnavailable):
                     headers = {"Retry-After": _RETRY_AFTER, **response.headers}
                     response = replace(response, headers=headers)

@@ -23,6 +23,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from gateway.cohort import cohort_of
 from gateway.http import Begun, Handler, Request, Response
 from gateway.server import shared_port
 from gateway.server.board import Board
@@ -119,6 +120,7 @@ class HttpServer:
         ``turned_away`` is told the code of each request that the handler does not get."""
         self.page_for = page_for
         self.handler, self.limits, self.reactor = handler, limits, reactor
+        self.cohort = cohort_of(reactor)
         self._busy, self.turned_away = busy or _busy, turned_away
         self.under_way = 0
         """Requests that are with the handler."""

@@ -46,6 +46,7 @@ from gateway.soap.contract import ContractOperation
 from gateway.soap.envelope import Envelope, SoapFault, Version
 from gateway.soap.offload import run
 from gateway.soap.security import PartnerSecurity
+from gateway.step import STEP
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +128,9 @@ class SoapClient:
         known = self.operations.get(operation)
         if known is None:
             raise UnknownOperation(f"{operation} is no operation of this port")
+        await STEP
         message = await self._message(known, body)
+        await STEP
         headers = {**self._headers, **request_headers(known, self._version)}
         if correlation_id:
             headers["X-Correlation-ID"] = correlation_id
@@ -141,7 +144,9 @@ class SoapClient:
                 operation=known.name,
             )
         )
-        return await self._read(known, answer)
+        read = await self._read(known, answer)
+        await STEP
+        return read
 
     async def _message(self, operation: ContractOperation, body: Element | bytes) -> bytes:
         """The envelope. What is not valid does not go out."""
@@ -180,6 +185,7 @@ class SoapClient:
                 raise Malformed("no content")
             charset = read_content_type(answer.headers).charset
             message = await run(len(answer.body), self._opened, answer.body, charset)
+            await STEP
         except Malformed as error:
             raise _without_message(answer.status, error) from None
         fault = envelope.read_fault(message.body)

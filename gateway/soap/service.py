@@ -38,6 +38,7 @@ from gateway.soap.envelope import Envelope, NotUnderstood, Version, VersionMisma
 from gateway.soap.long import Long
 from gateway.soap.offload import IN_THREAD, run
 from gateway.soap.security import MessageSecurity, Sender, is_signed
+from gateway.step import STEP
 
 _spyne_imports.provide()
 
@@ -146,10 +147,12 @@ class SoapService:
         context: MethodContext | None = None
         try:
             context = await self._dispatched(request, progress, served)
+            await STEP
             served.operation, served.partner = call.operation, call.party
             if request.file is not None:
                 served.request_hash = await run(IN_THREAD, long.digest, request.file)
             context.out_object = [await self._answered(context, progress)]
+            await STEP
             self._server.get_out_string(context)
             await self._sign(context)
         except GatewayError as error:
@@ -220,6 +223,7 @@ class SoapService:
         call = progress.call
         content_type = read_content_type(request.headers)
         message, whole = await self._message(request, content_type.charset)
+        await STEP
         if message.version not in self._contract.soap_versions:
             raise VersionMismatch(f"{message.version.name} is not offered here")
         progress.version = message.version

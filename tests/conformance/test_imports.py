@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 # package: (first party, third party). Dependencies point inward; the core knows no adapter.
 MAY: dict[str, tuple[set[str], set[str]]] = {
     "gateway.aside": (set(), set()),
+    "gateway.step": (set(), set()),
+    "gateway.cohort": ({"step"}, {"twisted"}),
     "gateway.errors": (set(), set()),
     "gateway.iso": (set(), set()),
     "gateway.http": (set(), {"msgspec"}),
@@ -32,21 +34,25 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "gateway.translate": ({"adapter", "errors", "mapping", "model", "registry"}, {"msgspec"}),
     "gateway.routing": (
-        {"adapter", "aside", "errors", "http", "iso", "mapping", "model", "security", "store"},
+        {
+            "adapter", "aside", "cohort", "errors", "http", "iso", "mapping", "model", "security",
+            "step", "store",
+        },
         {"msgspec", "twisted"},
     ),
     "gateway.client": (
-        {"errors", "http", "server"},
+        {"cohort", "errors", "http", "server", "step"},
         {"OpenSSL", "msgspec", "service_identity", "twisted", "zope"},
     ),
     "gateway.soap": (
-        {"adapter", "aside", "errors", "http", "mapping", "model", "schema", "security"},
+        {"adapter", "aside", "errors", "http", "mapping", "model", "schema", "security", "step"},
         {"lxml", "msgspec", "six", "spyne", "structlog", "twisted", "zeep"},
     ),
     "gateway.server": (
         {
-            "__version__", "adapter", "aside", "client", "errors", "http", "iso", "mapping",
-            "model", "registry", "routing", "schema", "security", "soap", "store", "translate",
+            "__version__", "adapter", "aside", "client", "cohort", "errors", "http", "iso",
+            "mapping", "model", "registry", "routing", "schema", "security", "soap", "step",
+            "store", "translate",
         },
         {
             "OpenSSL", "cryptography", "httptools", "msgspec", "prometheus_client", "structlog",
@@ -67,7 +73,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "gateway.__main__": ({"cli"}, set()),
 }  # fmt: skip
 ADAPTER = (
-    {"adapter", "errors", "http", "iso", "mapping", "model", "security"},
+    {"adapter", "errors", "http", "iso", "mapping", "model", "security", "step"},
     {"lxml", "msgspec"},
 )
 HOMES = {

@@ -42,22 +42,13 @@ from gateway.model.message import (
     TokenUpload,
 )
 from gateway.model.token import Allowed
+from gateway.routing.runtime import run
 from gateway.security.json_gate import read_json, write_json
 
 NOW = datetime(2031, 5, 2, 12, 0, tzinfo=UTC)
 ACM = PartyId(country="DE", code="ACM")
 EVP = PartyId(country="NL", code="EVP")
 HUB = PartyId(country="SE", code="HUB")
-
-
-def run(coroutine: Any) -> Any:
-    """The result of a coroutine that never has to wait for anything outside."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise AssertionError("waits for something outside")
 
 
 class Facts(NoFacts):
