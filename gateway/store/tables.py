@@ -7,7 +7,6 @@ texts compare byte by byte (collation C on PostgreSQL) for the same reason.
 A change here needs a migration; a test compares the two.
 """
 
-import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,11 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from gateway.errors import Malformed
+from gateway.store.packed import pack, unpack
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-SMALL = 200
-"""Bytes up to which packing is not worth its time."""
 MAX_KEY_BYTES = 512
 """Longest text in an indexed column; PostgreSQL's index entries end at 2,700 bytes."""
 
@@ -100,7 +98,7 @@ class Note(TypeDecorator[str]):
 
 
 class Packed(TypeDecorator[bytes]):
-    """Bytes of any length, kept small: XML and JSON take a tenth of their size."""
+    """Bytes of any length, kept small; see ``packed``."""
 
     impl = LargeBinary
     cache_ok = True
@@ -108,14 +106,12 @@ class Packed(TypeDecorator[bytes]):
     def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
         if value is None:
             return None
-        small = zlib.compress(value, 1) if len(value) > SMALL else value
-        return b"\1" + small if len(small) < len(value) else b"\0" + value
+        return pack(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
         if value is None:
             return None
-        found = bytes(value)
-        return zlib.decompress(found[1:]) if found[:1] == b"\1" else found[1:]
+        return unpack(bytes(value))
 
 
 Sequence = BigInteger().with_variant(Integer, "sqlite")

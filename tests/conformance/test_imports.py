@@ -27,7 +27,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "http", "model", "store"},
         {"lxml", "msgspec", "cryptography", "signxml"},
     ),
-    "gateway.store": ({"aside", "errors"}, {"alembic", "psycopg", "sqlalchemy"}),
+    "gateway.store": ({"aside", "errors"}, {"alembic", "psycopg", "sqlalchemy", "zstandard"}),
     "gateway.bulk": (
         {"adapter", "errors", "mapping", "model", "registry", "translate"},
         {"lxml", "msgspec"},

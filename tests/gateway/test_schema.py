@@ -58,14 +58,22 @@ def test_other_files_are_no_contracts(path):
         contract_file(path)
 
 
-def test_all_contract_files_go_into_the_wheel():
-    """The package data of pyproject.toml names every file of the two folders."""
+def test_all_files_beside_the_code_go_into_the_wheel():
+    """The package data of pyproject.toml names every file of the packages that is no module."""
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    for folder, patterns in data["package-data"].items():
-        shipped = {path for pattern in patterns for path in (ROOT / folder).glob(pattern)}
-        assert shipped == {path for path in (ROOT / folder).rglob("*") if path.is_file()}
-
-    assert set(data["package-data"]) == {"wsdl", "xsd"}
+    shipped = {
+        path
+        for package, patterns in data["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    there = {
+        path
+        for package in ("gateway", "adapters", "wsdl", "xsd")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert shipped == there
     assert {"wsdl*", "xsd*"} <= set(data["packages"]["find"]["include"])
 
 
