@@ -3,7 +3,8 @@
 Source: Larus and Parkes, "Using Cohort Scheduling to Enhance Server Performance" (USENIX 2002).
 Rules: a coroutine runs as far as its next ``await STEP``; then it is the turn of the next one that
 has come to a step, in order of arrival. What many of them wait for together (``last``: a look into
-the store, a transaction) begins when none of them can go on.
+the store, a transaction) begins when none of them can go on, or after a while (``LONGEST``): else
+those who come would keep those who are there from ever being answered.
 Limits: in the reactor's thread alone. Nobody waits for requests that are still to come: who is
 alone goes on at once.
 Why: a request needs more code than the processor keeps at hand. One request after the other, each
@@ -67,8 +68,13 @@ class Cohort:
         steps, last, now = self._steps, self._last, self._now
         until = now() + LONGEST
         try:
-            while (steps or last) and now() < until:
-                (steps or last).popleft()()
+            while True:
+                if steps and now() < until:
+                    steps.popleft()()
+                elif last:
+                    last.popleft()()
+                else:
+                    break
         finally:
             self._planned = False
             if steps or last:

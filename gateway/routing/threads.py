@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -102,7 +102,7 @@ class Threads:
             lock.release()
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        deferred = ensureDeferred(coroutine)
+        deferred = self._cohort.start(coroutine)
         deferred.addErrback(lambda failure: _log.failure("unexpected", failure))
 
     def later(self, seconds: float, call: Callable[[], None]) -> Cancel:

@@ -96,6 +96,22 @@ def test_sockets_are_looked_at_in_between(cohort: Cohort, clock: Clock) -> None:
     assert said == ["slow", "slow", "socket", *4 * ["slow"]]
 
 
+def test_who_comes_does_not_keep_others_from_their_end(cohort: Cohort, clock: Clock) -> None:
+    """Though there is always somebody who could go on."""
+    said: list[str] = []
+
+    async def more() -> None:
+        for _ in range(9):
+            await STEP
+            clock.rightNow += LONGEST / 3
+            said.append("step")
+
+    cohort.start(more())
+    cohort.last(lambda: said.append("last"))
+    clock.advance(0)
+    assert said[:5] == ["step", "step", "step", "last", "step"]
+
+
 def test_errors_come_to_who_waits_for_the_result(cohort: Cohort, clock: Clock) -> None:
     async def fails() -> None:
         await STEP
