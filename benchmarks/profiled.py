@@ -51,7 +51,8 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("/gateway/server/answers.py", "HTTP client: the call of the partner"),
     ("/gateway/server/endpoints.py", "HTTP client: the call of the partner"),
     ("/gateway/server/", "HTTP: requests read and checked, answers written"),
-    ("/twisted/", "Twisted: the loop, sockets, deferreds"),
+    ("/gateway/cohort.py", "the loop: sockets, deferreds, whose turn it is"),
+    ("/twisted/", "the loop: sockets, deferreds, whose turn it is"),
 )
 OTHER_THREADS = "other threads: transactions of the ledger, one for many requests"
 _REST = "everything else"
