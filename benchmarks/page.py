@@ -39,7 +39,7 @@ Written by hand when the works were set up; the tables above say what is true of
   messages), the look into the store, and Twisted's loop.
 - A request is some nine hundred calls of functions without the ledger, each short: nothing stands
   out. Requests go through them part by part (docs/architecture.md), or each call would take longer by
-  a third. Compiling the code was tried (mypyc, 35 modules): a tenth less for a small request, for
+  a third. Compiling the code was tried (mypyc, 30 modules): a tenth less for a small request, for
   minutes of a compiler at every installation and a second form of everything to be tested. It was
   left.
 - A hop that is alone, as at 200 a second, gains nothing from others: half of its time are two reads,
