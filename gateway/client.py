@@ -128,12 +128,12 @@ class HttpClient:
                     raise
                 connection = await self._connect(address)
                 answer = await connection.ask(call.method, request)
-            await STEP
         except (GatewayError, ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
             raise _translated(error, address.where) from None
         except (VerificationError, CertificateError) as error:
             raise _translated(error, address.where) from None
         self._keep(address.where, connection)
+        await STEP
         coding = answer.headers.get("content-encoding", "identity")
         if coding != "identity" and answer.body:
             raise BadAnswer(
