@@ -38,12 +38,12 @@ Written by hand when the works were set up; the tables above say what is true of
   request. The large ones are the ledger (three tables with eleven indexes, one transaction for many
   messages), the look into the store, and Twisted's loop.
 - A request is some nine hundred calls of functions without the ledger, each short: nothing stands
-  out. Requests go through them part by part (docs/architecture.md), or each call would take longer by
-  a third. Compiling the code was tried (mypyc, 30 modules): a tenth less for a small request, for
+  out. Requests go through them part by part (docs/architecture.md), or each would take longer by a
+  third. Compiling the code was tried (mypyc, 30 modules): a tenth less for a small request, for
   minutes of a compiler at every installation and a second form of everything to be tested. It was
   left.
-- A hop that is alone, as at 200 a second, gains nothing from others: half of its time are two reads,
-  one write and the wait for the disk, each with everything it needs fetched anew.
+- A hop that is alone, as at 200 a second, gains nothing from others: half of its time goes into two
+  reads, one write and the wait for the disk, each with all that it needs fetched anew.
 - JAX-WS, node-soap and gSOAP answer a constant here. Once their code is compiled (forty thousand
   requests warm them) they need less for that than we need for the store and the ledger. What JAX-WS
   needs varies much, within a run and from run to run (80 to 190 us): take its least.

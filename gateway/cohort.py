@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from gateway.step import STEP
@@ -52,13 +52,6 @@ class Cohort:
         self._last.append(call)
         self._plan()
 
-    def forget(self, call: Call) -> bool:
-        """Not to have it done any more; says whether it was going to be."""
-        waits = call in self._steps
-        if waits:
-            self._steps.remove(call)
-        return waits
-
     def _plan(self) -> None:
         if not self._planned:
             self._planned = True
@@ -68,13 +61,10 @@ class Cohort:
         steps, last, now = self._steps, self._last, self._now
         until = now() + LONGEST
         try:
-            while True:
-                if steps and now() < until:
-                    steps.popleft()()
-                elif last:
-                    last.popleft()()
-                else:
-                    break
+            while now() < until and (steps or last):
+                (steps or last).popleft()()
+            if last:
+                last.popleft()()
         finally:
             self._planned = False
             if steps or last:
@@ -89,16 +79,24 @@ def cohort_of(reactor: Any) -> Cohort:
     return _OF.setdefault(reactor, Cohort(reactor))
 
 
-class _Going(Generic[T]):
-    """A coroutine on its way."""
+class _Cancelled:
+    """What a promise brings that was cancelled: another one, of what the coroutine makes of it."""
 
-    __slots__ = ("_awaited", "_cohort", "_coroutine", "_next", "result")
+
+_CANCELLED = _Cancelled()
+
+
+class _Going(Generic[T]):
+    """A coroutine on its way. It is cancelled as under Twisted's own driver, but never at a step:
+    there the next thing that it waits for is cancelled, so that ``await STEP`` raises nothing."""
+
+    __slots__ = ("_awaited", "_cancelled", "_cohort", "_coroutine", "_promise", "result")
 
     def __init__(self, cohort: Cohort, coroutine: Coroutine[Any, Any, T]) -> None:
         self._cohort, self._coroutine = cohort, coroutine
         self._awaited: Deferred[Any] | None = None
-        self._next = self._go_on
-        self.result: Deferred[T] = Deferred(self._cancel)
+        self._cancelled = False
+        self.result: Deferred[T] = self._promised()
         self._go_on()
 
     def _go_on(self, came: object = None) -> None:
@@ -110,23 +108,45 @@ class _Going(Generic[T]):
 
     def _run(self, move: Callable[[Any], Any], what: Any) -> None:
         self._awaited = None
+        end: Any
         try:
             awaited = move(what)
-        except StopIteration as end:
-            if not self.result.called:
-                self.result.callback(end.value)
+        except StopIteration as stopped:
+            end = stopped.value
         except BaseException:  # noqa: BLE001 - who waits for the result is told
-            if not self.result.called:
-                self.result.errback(Failure())
+            end = Failure()
         else:
-            if awaited is STEP:
-                self._cohort.step(self._next)
-            else:
-                self._awaited = awaited
-                awaited.addBoth(self._next)
+            self._wait(awaited)
+            return
+        # not while the exception is handled: it would stand in the story of every later error
+        self._promise.callback(end)
 
-    def _cancel(self, result: "Deferred[T]") -> None:
+    def _wait(self, awaited: Any) -> None:
+        if awaited is STEP:
+            self._cohort.step(self._go_on)
+        elif isinstance(awaited, Deferred):
+            if self._cancelled:
+                self._cancelled = False
+                awaited.cancel()
+            self._awaited = awaited
+            awaited.addBoth(self._go_on)
+        else:
+            self._run(self._coroutine.throw, TypeError(f"{awaited!r} cannot be awaited here"))
+
+    # cancelling
+
+    def _promised(self) -> "Deferred[Any]":
+        """A promise of the coroutine's end."""
+        self._promise: Deferred[Any] = Deferred(self._cancel)
+        return self._promise.addBoth(self._kept)
+
+    def _kept(self, end: Any) -> Any:
+        return self._promise if end is _CANCELLED else end
+
+    def _cancel(self, promise: "Deferred[Any]") -> None:
+        self._promised()
+        promise.callback(_CANCELLED)
         if self._awaited is not None:
             self._awaited.cancel()
-        elif self._cohort.forget(self._next):
-            self._run(self._coroutine.throw, CancelledError())
+        else:
+            self._cancelled = True

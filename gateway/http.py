@@ -77,7 +77,7 @@ Begun = Callable[[Request], Awaitable[Welcome | Response]]
 """Asked about a request of whose body only the beginning is here: what may still come of it, or the
 answer with which it ends."""
 Handler = Callable[[Request], Awaitable[Response]]
-"""Answers one request; run with Twisted's ``ensureDeferred``, so it may await Deferreds."""
+"""Answers one request; run by ``Cohort.start``, so it may await Deferreds and ``STEP``."""
 
 
 def media_type(headers: Mapping[str, str]) -> str:

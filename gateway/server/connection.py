@@ -36,8 +36,6 @@ log = structlog.get_logger(__name__)
 
 READ_AHEAD = 65536
 """Bytes kept for later while a request is answered."""
-BURST = 50
-"""Pipelined requests that are answered before others get their turn."""
 
 _NEVER = float("inf")
 
@@ -188,12 +186,12 @@ class Connection(Protocol):
     # requests
 
     def _advance(self) -> None:
-        """Take requests until one has to wait for something."""
+        """Take a request, if one is due."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            self._take_requests()
+            self._take_request()
         except HttpError as error:
             self._refuse(error)
         finally:
@@ -210,16 +208,14 @@ class Connection(Protocol):
         self._advance_due = False
         self._advance()
 
-    def _take_requests(self) -> None:
-        for _ in range(BURST):
-            if self._phase not in _READING or self._stalled != _NEVER:
-                return
-            taken = self._intake.take()
-            if taken is None:
-                self._need_more()
-                return
+    def _take_request(self) -> None:
+        if self._phase not in _READING or self._stalled != _NEVER:
+            return
+        taken = self._intake.take()
+        if taken is None:
+            self._need_more()
+        else:
             self._serve(*taken)
-        self._advance_later()
 
     def _need_more(self) -> None:
         """The request is not whole yet."""

@@ -56,10 +56,10 @@ def unpack(kept: bytes) -> bytes:
     how, packed = kept[:1], kept[1:]
     try:
         if how == TYPICAL_1:
-            return _TOOLS.unpack(packed)
+            return _TOOLS.unpack(packed, allow_extra_data=False)
         if how == ZLIB:
             return zlib.decompress(packed)
-    except (zstandard.ZstdError, zlib.error) as error:
+    except (zstandard.ZstdError, zlib.error, MemoryError) as error:
         raise ValueError(f"what is kept of a message is spoiled: {error}") from None
     if how != AS_IT_IS:
         raise ValueError(f"a message is kept in a way that is not known: {how!r}")

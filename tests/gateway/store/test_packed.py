@@ -65,6 +65,11 @@ def test_what_is_spoiled_is_told(place: int) -> None:
         unpack(bytes(kept))
 
 
+def test_what_stands_behind_it_is_told() -> None:
+    with pytest.raises(ValueError, match="kept"):
+        unpack(pack(MESSAGE) + b"more")
+
+
 @pytest.mark.parametrize("kept", [b"", ZLIB + zlib.compress(MESSAGE)[:-9], pack(MESSAGE)[:-9]])
 def test_half_of_it_is_told(kept: bytes) -> None:
     with pytest.raises(ValueError, match="kept"):
