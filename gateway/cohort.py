@@ -79,11 +79,8 @@ def cohort_of(reactor: Any) -> Cohort:
     return _OF.setdefault(reactor, Cohort(reactor))
 
 
-class _Cancelled:
-    """What a promise brings that was cancelled: another one, of what the coroutine makes of it."""
-
-
-_CANCELLED = _Cancelled()
+_CANCELLED = object()
+"""What a promise brings that was cancelled: another one, of what the coroutine makes of it."""
 
 
 class _Going(Generic[T]):

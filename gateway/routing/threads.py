@@ -143,7 +143,7 @@ class _Together:
     def _plan(self, wait: float) -> None:
         """Begin later; what other connections have to say until then comes along."""
         if wait > 0:
-            self._reactor.callLater(min(SOON, wait), self._plan, 0.0)
+            self._reactor.callLater(min(SOON, wait), self._cohort.last, self._begin)
         else:
             self._cohort.last(self._begin)
 

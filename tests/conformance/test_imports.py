@@ -84,6 +84,7 @@ HOMES = {
     "psycopg": "gateway/store/",
     "signxml": "gateway/security/",
     "httptools": "gateway/server/",
+    "zstandard": "gateway/store/packed.py",
 }
 
 

@@ -35,6 +35,16 @@ def parts(name: str, said: list[str], count: int = 3) -> Any:
     return go()
 
 
+def slow(clock: Clock, said: list[str], seconds: float, count: int) -> Any:
+    async def go() -> None:
+        for _ in range(count):
+            await STEP
+            clock.rightNow += seconds
+            said.append("slow")
+
+    return go()
+
+
 def test_each_part_is_done_for_all_before_the_next(cohort: Cohort, clock: Clock) -> None:
     said: list[str] = []
     results = [cohort.start(parts(name, said)) for name in "abc"]
@@ -87,14 +97,7 @@ def test_who_comes_while_others_are_on_their_way_joins_them(cohort: Cohort, cloc
 def test_sockets_are_looked_at_in_between(cohort: Cohort, clock: Clock) -> None:
     """However much there is to do."""
     said: list[str] = []
-
-    async def slow() -> None:
-        for _ in range(6):
-            await STEP
-            clock.rightNow += LONGEST / 2
-            said.append("slow")
-
-    cohort.start(slow())
+    cohort.start(slow(clock, said, LONGEST / 2, 6))
     clock.callLater(0, said.append, "socket")
     clock.advance(0)
     assert said == ["slow", "slow", "socket", *4 * ["slow"]]
@@ -103,17 +106,10 @@ def test_sockets_are_looked_at_in_between(cohort: Cohort, clock: Clock) -> None:
 def test_who_comes_does_not_keep_others_from_their_end(cohort: Cohort, clock: Clock) -> None:
     """Though there is always somebody who could go on."""
     said: list[str] = []
-
-    async def more() -> None:
-        for _ in range(9):
-            await STEP
-            clock.rightNow += LONGEST / 3
-            said.append("step")
-
-    cohort.start(more())
+    cohort.start(slow(clock, said, LONGEST / 3, 9))
     cohort.last(lambda: said.append("last"))
     clock.advance(0)
-    assert said[:5] == ["step", "step", "step", "last", "step"]
+    assert said[:5] == ["slow", "slow", "slow", "last", "slow"]
 
 
 def test_what_is_done_together_does_not_keep_sockets_waiting(cohort: Cohort, clock: Clock) -> None:
@@ -148,9 +144,7 @@ def test_errors_come_to_who_waits_for_the_result(cohort: Cohort, clock: Clock) -
     result, other = cohort.start(fails()), cohort.start(cannot_wait())
     failing.errback(KeyError())
     clock.advance(0)
-    with pytest.raises(ValueError, match="no"):
-        result.result.raiseException()  # type: ignore[attr-defined]
-    result.addErrback(lambda _: None)
+    assert outcome(result) == "ValueError('no')"
     assert other.result == "caught"
 
 
