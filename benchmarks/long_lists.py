@@ -47,12 +47,13 @@ def translate(source: str, target: str, file: Path) -> list[str]:
     return [*command, str(file)]
 
 
-def run(make: Callable[[], list[str]]) -> Callable[[], Session]:
-    return lambda: Command(make(), output=BUILD / "output")
+def run(make: Callable[[], list[str]], *, everywhere: bool = False) -> Callable[[], Session]:
+    return lambda: Command(make(), BUILD / "output", everywhere)
 
 
-def _list(kind: str, items: int) -> Callable[[], Session]:
-    return run(lambda: [sys.executable, "-m", "benchmarks.lists", kind, str(file_of(items))])
+def _list(kind: str, items: int, *, everywhere: bool = False) -> Callable[[], Session]:
+    command = [sys.executable, "-m", "benchmarks.lists", kind]
+    return run(lambda: [*command, str(file_of(items))], everywhere=everywhere)
 
 
 def to_json(items: int) -> Work:
@@ -105,6 +106,44 @@ def to_soap(items: int) -> Work:
         warm=0,
         rounds=2,
     )
+
+
+def on_all_cores(items: int) -> list[Work]:
+    """Both ways by the clock, with as many processes as the command likes."""
+
+    def work(key: str, way: str, make: Callable[[], list[str]]) -> Work:
+        return Work(
+            key,
+            f"The same list {way}, by the clock and on all cores",
+            "The command hands parts of a long message to other processes (docs/architecture.md). "
+            "Their memory is added up, what they share counted for each.",
+            (
+                Contender("roamgate translate", "ours", run(make, everywhere=True), "as above"),
+                Contender(
+                    "libxml2 streaming parse + XSD",
+                    "floor",
+                    _list("libxml2", items, everywhere=True),
+                    "XSD",
+                ),
+            ),
+            items=items,
+            warm=0,
+            rounds=2,
+            measure="time by the clock",
+        )
+
+    return [
+        work(
+            "bulk-in-cores",
+            "from SOAP to JSON",
+            lambda: translate("ochp-1.4", "ocpi-2.2.1", file_of(items)),
+        ),
+        work(
+            "bulk-out-cores",
+            "from JSON to SOAP",
+            lambda: translate("ocpi-2.2.1", "ochp-1.4", _translated(items)),
+        ),
+    ]
 
 
 def objects_to_soap() -> Work:
@@ -211,4 +250,11 @@ def served(items: int) -> Work:
 
 
 def works(items: int) -> list[Work]:
-    return [to_json(items), to_soap(items), objects_to_soap(), stored(items), served(items)]
+    return [
+        to_json(items),
+        to_soap(items),
+        *on_all_cores(items),
+        objects_to_soap(),
+        stored(items),
+        served(items),
+    ]

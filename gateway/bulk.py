@@ -3,35 +3,53 @@
 Limits: fates are counted by rule, not listed by field (``translate`` lists them); ``exact`` and
 ``converted`` ones are not counted. Nothing is written for good before the whole input was read:
 the output is complete or void.
+On several cores: blocks of items are read, said and checked by other processes, which hand back
+what is to be written, and the items at both ends of a block that may be said as one with those
+beside it. Whatever is out of the ordinary is left to one process, from the start.
 Why two passes at times: records that are said as one (the EVSEs of a site) mostly stand together,
 and are joined as they come. Where some do not, that is known only when the first of them has been
 written; so the input is read again, with those set aside until the end.
 """
 
+import io
 import pickle
 import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, Protocol
+from itertools import groupby
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import msgspec
 from lxml import etree
 
 from gateway import registry
 from gateway.adapter import Form
-from gateway.errors import Inexpressible, Malformed, Problem
+from gateway.errors import GatewayError, Inexpressible, Malformed, Problem
 from gateway.mapping.context import Context, Counting, Facts, Outcome
 from gateway.mapping.listed import Listed
 from gateway.mapping.record import Record
 from gateway.mapping.spool import Seen
-from gateway.mapping.stream import Check, Item, frame, joined, list_of, say
+from gateway.mapping.stream import (
+    Block,
+    Check,
+    Item,
+    NotShared,
+    NotStreamed,
+    frame,
+    joined,
+    list_of,
+    say,
+)
+from gateway.several import Ended, Several
 from gateway.translate import Refused, items_of_json, units_of
 
 BATCH = 100
 """Items that are written in one step."""
 LISTED = 100
 """Refused items, and problems, that are named; the others are counted."""
+BLOCK = 256 * 1024
+"""Bytes of a message that are handed to another process at once."""
 
 
 class Items(Protocol):
@@ -41,8 +59,12 @@ class Items(Protocol):
 
     def __iter__(self) -> Iterator[Item]: ...
 
+    def blocks(self, size: int) -> Iterator[list[Item] | Block]: ...
 
-class Summary(msgspec.Struct, kw_only=True):
+    def read(self, block: Block) -> Iterator[Item]: ...
+
+
+class Summary(msgspec.Struct):
     """What became of a message; ``refused`` names the first ``LISTED``."""
 
     source: str
@@ -60,6 +82,15 @@ class Summary(msgspec.Struct, kw_only=True):
         """Items that were read and could not be said."""
         return self.items_in - self.items_out - self.refused_in_all
 
+    def add(self, other: "Summary") -> None:
+        """Count what became of other items of the message."""
+        self.items_in += other.items_in
+        self.items_out += other.items_out
+        self.refused_in_all += other.refused_in_all
+        self.deviations += other.deviations
+        self.refused += other.refused[: LISTED - len(self.refused)]
+        self.rules += other.rules
+
 
 def translate(
     source: str,
@@ -72,13 +103,20 @@ def translate(
     options: Mapping[str, Any],
     check: Check | None = None,
     around: tuple[bytes, bytes] = (b"", b""),
+    processes: int = 1,
 ) -> Summary:
     """Write ``items`` of ``form`` in the target's form to ``out``, which can be truncated.
 
-    ``check`` gives the problems of a whole message in XML; ``around`` is written before and after.
+    ``check`` gives the problems of a whole message in XML; ``around`` is written before and after;
+    ``processes``: how many others may do the work.
     Raises Malformed (nothing of it can be read), Inexpressible (nothing can be said, or not so that
     the contract holds), NotStreamed.
     """
+    if processes > 1:
+        shared = _Shared(source, target, form, items, out)
+        shared.prepare(Counting(facts, dict(options)), check, around)
+        if shared.run_by(processes):
+            return shared.summary
     late: set[Hashable] = set()
     while True:
         with tempfile.TemporaryFile() as aside:
@@ -90,51 +128,40 @@ def translate(
         late = found
 
 
-class _Pass:
-    """The input once from start to end."""
+class _Writing:
+    """Items as they are read and said, and what is counted of them."""
 
-    def __init__(
-        self, source: str, target: str, form: Form, items: Items, out: BinaryIO, shelf: "_Shelf"
-    ) -> None:
-        self._items, self._out, self._shelf, self._target = items, out, shelf, target
+    def __init__(self, source: str, target: str, form: Form, items: Items, out: BinaryIO) -> None:
+        self._items, self._out, self._target = items, out, target
         self._own_form = form if source == target else None
         self._field = list_of(form.record)[0].field
-        self._summary = Summary(source=source, target=target, message=form.name)
+        self.summary = Summary(source=source, target=target, message=form.name)
         self._problems: list[Problem] = []
-        self._late: set[Hashable] = set()
         self._written = 0
+        self._record: Record
+        self._key_of: Callable[[Any], Hashable] | None = None
 
     def prepare(self, ctx: Context, check: Check | None, around: tuple[bytes, bytes]) -> None:
         self._ctx, self._check, self._around = ctx, check, around
         self._out.seek(0)
         self._out.truncate()
 
-    def run(self) -> tuple[Summary, set[Hashable]]:
-        """What was done, and what came too late to be joined."""
-        good = self._good()
-        first = next(good, None)
-        summary = self._summary
-        if first is None and summary.refused:
-            shown = [
-                Problem(each.source, text) for each in summary.refused for text in each.problems
-            ]
-            raise Malformed(shown)
-        start = () if first is None else (first,)
-        record = self._choose(start)
-        before, after = frame(record, self._message(start), self._ctx)
+    def _start(self, start: tuple[Any, ...]) -> None:
+        """Choose the form by the first item, and write what stands before the list."""
+        self._record = record = self._choose(start)
+        self._key_of = _key_of(record)
+        self._frame = before, _ = frame(record, self._message(start), self._ctx)
         self._count()
         self._out.write(self._around[0] + before)
-        self._frame = before, after
-        for batch in self._batches(_chain(start, good), _key_of(record)):
-            self._write(record, batch)
-        for batch in self._shelf.batches():
-            self._write(record, batch)
+
+    def _end(self) -> None:
+        """Write what stands after it; nothing may be written of an empty list, or of one of which
+        nothing could be said."""
         if not self._written:
             if self._problems:
                 raise Inexpressible(self._problems)
             self._checked(b"")
-        self._out.write(after + self._around[1] + b"\n")
-        return summary, self._late
+        self._out.write(self._frame[1] + self._around[1] + b"\n")
 
     def _message(self, batch: Iterable[Any]) -> Any:
         return msgspec.structs.replace(self._items.head, **{self._field: tuple(batch)})
@@ -145,10 +172,10 @@ class _Pass:
         list_of(form.record)
         return form.record
 
-    def _good(self) -> Iterator[Any]:
+    def _good(self, items: Iterable[Item]) -> Iterator[Any]:
         """The items that could be read; the others are refused."""
-        summary = self._summary
-        for item in self._items:
+        summary = self.summary
+        for item in items:
             summary.deviations += len(item.deviations)
             if not item.problems:
                 summary.items_in += units_of(item.value)
@@ -160,10 +187,77 @@ class _Pass:
                 shown = tuple(map(str, item.problems[:LISTED]))
                 summary.refused.append(Refused(item.source, shown))
 
-    def _batches(
-        self, values: Iterator[Any], key_of: Callable[[Any], Hashable] | None
-    ) -> Iterator[list[Any]]:
+    def _write(self, batch: list[Any]) -> None:
+        if not batch:
+            return
+        record = self._record
+        said = say(record, self._message(batch), self._ctx, self._written)
+        self._count()
+        self._problems += said.problems[: LISTED - len(self._problems)]
+        if not said.items:
+            return
+        data = joined(record, said.items)
+        self._checked(data)
+        self._put(data, len(said.items))
+        if record.wire.namespace:
+            self.summary.items_out += len(said.items)
+        else:
+            self.summary.items_out += items_of_json(said.items, list_of(record)[1])
+
+    def _put(self, data: bytes, count: int) -> None:
+        """Write items that were said, ``count`` of them."""
+        comma = b",\n" if self._written and count and not self._record.wire.namespace else b""
+        self._out.write(comma + data)
+        self._written += count
+
+    def _checked(self, data: bytes) -> None:
+        if self._check is None:
+            return
+        before, after = self._frame
+        if problems := list(self._check(etree.fromstring(before + data + after))):
+            raise Inexpressible(problems)
+
+    def _count(self) -> None:
+        notes = self._ctx.notes
+        self.summary.rules.update([note[:2] for note in notes])
+        notes.clear()
+
+
+class _Pass(_Writing):
+    """The input once from start to end."""
+
+    def __init__(
+        self, source: str, target: str, form: Form, items: Items, out: BinaryIO, shelf: "_Shelf"
+    ) -> None:
+        super().__init__(source, target, form, items, out)
+        self._shelf = shelf
+        self._late: set[Hashable] = set()
+
+    def run(self) -> tuple[Summary, set[Hashable]]:
+        """What was done, and what came too late to be joined."""
+        good = self._good(self._items)
+        first = next(good, None)
+        summary = self.summary
+        if first is None and summary.refused:
+            shown = [
+                Problem(each.source, text) for each in summary.refused for text in each.problems
+            ]
+            raise Malformed(shown)
+        start = () if first is None else (first,)
+        self._start(start)
+        for batch in self._batches(_chain(start, good)):
+            if not self._late:  # else all is written again
+                self._write(batch)
+        for batch in self._shelf.batches():
+            if not self._late:
+                self._write(batch)
+        if not self._late:
+            self._end()
+        return summary, self._late
+
+    def _batches(self, values: Iterator[Any]) -> Iterator[list[Any]]:
         """Consecutive items, those of one key together; what was set aside is left out."""
+        key_of = self._key_of
         batch: list[Any] = []
         keys: set[Hashable] = set()
         before = Seen()
@@ -185,35 +279,95 @@ class _Pass:
         if batch:
             yield batch
 
-    def _write(self, record: Record, batch: list[Any]) -> None:
-        if self._late:
-            return  # all is written again
-        said = say(record, self._message(batch), self._ctx, self._written)
-        self._count()
-        self._problems += said.problems[: LISTED - len(self._problems)]
-        if not said.items:
-            return
-        data = joined(record, said.items)
-        self._checked(data)
-        comma = b",\n" if self._written and not record.wire.namespace else b""
-        self._out.write(comma + data)
-        self._written += len(said.items)
-        if record.wire.namespace:
-            self._summary.items_out += len(said.items)
-        else:
-            self._summary.items_out += items_of_json(said.items, list_of(record)[1])
 
-    def _checked(self, data: bytes) -> None:
-        if self._check is None:
-            return
-        before, after = self._frame
-        if problems := list(self._check(etree.fromstring(before + data + after))):
-            raise Inexpressible(problems)
+class _Part(NamedTuple):
+    """What another process made of a block."""
 
-    def _count(self) -> None:
-        notes = self._ctx.notes
-        self._summary.rules.update([note[:2] for note in notes])
-        notes.clear()
+    first: list[Any]
+    """Items at its start that may belong to those before it: all of one key, not said."""
+    data: bytes
+    written: int
+    last: list[Any] | None
+    """The same at its end; None: ``first`` is all that there is."""
+    keys: list[int]
+    """Hashes of the keys, in their order."""
+    summary: Summary
+    problems: list[Problem]
+
+
+class _Shared(_Writing):
+    """The input once, most of it read and said by other processes."""
+
+    def run_by(self, processes: int) -> bool:
+        """Whether it could be done so; if not, what is wrong, if anything is, is still to be found
+        by one process."""
+        blocks = self._items.blocks(BLOCK)
+        try:
+            start = next(blocks, None)
+            waiting = list(self._good(start)) if isinstance(start, list) else []
+            if not waiting:
+                return False
+            self._start((waiting[0],))
+            before = Seen()
+            before.add(map(hash, self._keys(waiting)))
+            with Several(self._said, processes) as others:
+                for part in others.done(blocks):
+                    waiting = self._take(waiting, part, before)
+            self._write(waiting)
+            self._end()
+        except (GatewayError, NotStreamed, NotShared, Ended):
+            return False
+        return True
+
+    def _take(self, waiting: list[Any], part: _Part, before: Seen) -> list[Any]:
+        """Write a part, and what waits before it; gives what waits behind it. Raises NotShared."""
+        goes_on = bool(part.first) and self._keys(waiting) == self._keys(part.first)
+        if goes_on:
+            waiting = waiting + part.first
+        elif part.first:
+            self._write(waiting)
+            waiting = part.first
+        if any(key in before for key in part.keys[goes_on:]):
+            raise NotShared("items that are said as one stand apart")
+        before.add(part.keys)
+        self.summary.add(part.summary)
+        self._problems += part.problems[: LISTED - len(self._problems)]
+        if part.last is None:
+            return waiting
+        self._write(waiting)
+        self._put(part.data, part.written)
+        return part.last
+
+    def _keys(self, values: list[Any]) -> list[Hashable]:
+        """The keys of items, each once where it stands."""
+        key_of = self._key_of
+        keys = [key for key, _ in groupby(values, key_of)] if key_of else []
+        return [key for key in keys if key is not None]
+
+    def _said(self, block: Block) -> _Part:
+        """What is made of a block. Raises what is for one process to look into."""
+        before = self.summary
+        summary = self.summary = Summary(before.source, before.target, before.message)
+        self._problems, self._written, self._out = [], 0, io.BytesIO()
+        values = list(self._good(self._items.read(block)))
+        keys, key_of = self._keys(values), self._key_of
+        if len(set(keys)) < len(keys):
+            raise NotShared("items that are said as one stand apart")
+        runs = [list(run) for _, run in groupby(values, key_of)] if key_of else [values]
+        first, last = list[Any](), None
+        if key_of and runs and key_of(runs[0][0]) is not None:
+            first = runs.pop(0)
+        if runs:
+            last = runs.pop() if key_of and key_of(runs[-1][0]) is not None else []
+        batch: list[Any] = []
+        for run in runs:
+            batch += run
+            if len(batch) >= BATCH:
+                self._write(batch)
+                batch = []
+        self._write(batch)
+        written, data = self._written, self._out.getvalue()
+        return _Part(first, data, written, last, list(map(hash, keys)), summary, self._problems)
 
 
 def _key_of(record: Record) -> Callable[[Any], Hashable] | None:

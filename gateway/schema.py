@@ -350,6 +350,7 @@ class _Fault(NamedTuple):
         return Problem(self.place.words + self.below, reason)
 
 
+_MAY_BE_WIDE = etree.XPath(f"boolean(*[{WIDE + 1}] | *[descendant::*[{WIDE + 1}]])")
 _IS_WIDE = etree.XPath(f"boolean(descendant-or-self::*[*[{WIDE + 1}]])")
 _IS_WIDE_BELOW = etree.XPath(f"boolean(*/*/descendant-or-self::*[*[{WIDE + 1}]])")
 _ELEMENTS = etree.XPath("count(descendant-or-self::*)")
@@ -359,7 +360,10 @@ _PIECE = 64 * 1024
 
 def _is_wide(element: Element) -> bool:
     size = _size(element)
-    return size > SHORT and (size > LARGE or bool(_IS_WIDE(element)))
+    if size <= SHORT:
+        return False
+    # of a list of many items, none of which holds much, the second takes a sixth of the third
+    return size > LARGE or bool(_MAY_BE_WIDE(element) and _IS_WIDE(element))
 
 
 def _widest(element: Element) -> int:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from gateway import bulk
+from gateway import bulk, several
 from gateway.errors import Malformed
 from gateway.mapping.carriers import local
 from gateway.mapping.context import Facts
@@ -23,6 +23,8 @@ from gateway.soap import envelope
 LONG = 256 * 1024
 """Bytes from which on a message is streamed; to list what became of each field of such a message
 takes twenty times as long."""
+SHARED = 4 * 1024 * 1024
+"""Bytes from which on several processes take less time than one."""
 _ITEM = JsonLimits(bytes=ITEM)
 _PROLOGUE = 1024 * 1024
 
@@ -66,6 +68,7 @@ def translate(
             options=options,
             check=_check(target) if xml else None,
             around=_around(facts, xml=xml) if enveloped else (b"", b""),
+            processes=several.cores() if file.seek(0, 2) >= SHARED else 1,
         )
         if items.root is not None and local(items.root.tag) == "Envelope":
             envelope.read(items.root)

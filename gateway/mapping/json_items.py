@@ -8,14 +8,15 @@ C; what is inside is parsed by whoever reads messages anyway.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Any, BinaryIO
 
 from gateway.errors import Malformed, Problem, TooLarge
 from gateway.mapping.compile import codec
 from gateway.mapping.record import Record
-from gateway.mapping.stream import ITEM, Item, NotStreamed, headed, list_of
+from gateway.mapping.stream import ITEM, Block, Item, NotStreamed, headed, list_of
 
 Decode = Callable[[bytes], Any]
 """The value of a JSON text; raises Malformed."""
@@ -184,19 +185,40 @@ class JsonItems:
         self.root = None
 
     def __iter__(self) -> Iterator[Item]:
+        return self._read(self._texts(), 0)
+
+    def blocks(self, size: int) -> Iterator[list[Item] | Block]:
+        """The first item, and the others in blocks of ``size`` bytes; see ``XmlItems.blocks``."""
+        texts = self._texts()
+        yield list(self._read(islice(texts, 1), 0))
+        number, held, some = 1, 0, list[bytes]()
+        for text in texts:
+            some.append(text)
+            held += len(text)
+            if held >= size:
+                yield Block(number, len(some), some)
+                number, held, some = number + len(some), 0, []
+        if some:
+            yield Block(number, len(some), some)
+
+    def read(self, block: Block) -> Iterator[Item]:
+        """The items of a block."""
+        return self._read(block.text, block.number)
+
+    def _read(self, texts: Iterable[bytes], number: int) -> Iterator[Item]:
         read, decode = codec(self.kind).read, self._decode
         at = "" if self.row.wire == "." else f"/{self.row.wire}"
-        for number, text in enumerate(self._texts()):
-            here = f"{at}/{number}"
+        for place, text in enumerate(texts, number):
+            here = f"{at}/{place}"
             try:
                 value = decode(text)
             except Malformed as error:
                 problems = [Problem(here + each.path, each.reason) for each in error.problems]
                 raise type(error)(problems) from None
             try:
-                yield Item(number, here, read(value, here))
+                yield Item(place, here, read(value, here))
             except Malformed as error:
-                yield Item(number, here, None, error.problems)
+                yield Item(place, here, None, error.problems)
 
     def _texts(self) -> Iterator[bytes]:
         scanner = _Scanner(self.source)

@@ -47,6 +47,19 @@ class Item(NamedTuple):
     element: Any = None
 
 
+class Block(NamedTuple):
+    """Some items of a streamed list that nobody has read yet: the number of the first, how many
+    they are, and their text or texts."""
+
+    number: int
+    items: int
+    text: Any
+
+
+class NotShared(Exception):
+    """A list that cannot be read in blocks, each for itself."""
+
+
 def lists(record: Record) -> list[Row]:
     """The rows of a message's own lists of records."""
     return [row for row in record.rows if row.listed and isinstance(row.kind, Record)]

@@ -11,6 +11,7 @@ parsed as a message of those items alone; that message is validated, and the fie
 the text. Everything else goes through the parser of the whole, element by element.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -26,9 +27,11 @@ from gateway.mapping.compile import CANNOT, codec
 from gateway.mapping.record import Record
 from gateway.mapping.stream import (
     ITEM,
+    Block,
     Check,
     Item,
     Mend,
+    NotShared,
     NotStreamed,
     ends_with_list,
     headed,
@@ -86,21 +89,53 @@ class XmlItems:
         self._mend = mend
         self._chunk = chunk
         self._alone: Any = None
+        self._texts = _Texts(self.kind, self.row.steps[0])
 
     def __iter__(self) -> Iterator[Item]:
-        self.source.seek(0)
-        self._alone = None
         number = 0
-        for together in self._found():
+        for together in self._found(self._chunk):
+            assert isinstance(together, _Together)  # a text comes only where it was asked for
             yield from self._read(together, number)
             number += len(together.sources)
-        if self._alone is None:
-            found = [each for each in self.root.iter() if _is_message(each, self.record)]
-            if len(found) != 1:
-                raise Malformed(f"the message is no {self.record.name}")
-            self._start(found[0], None)
-            if problems := tuple(self._check(self._alone)):
-                raise Malformed(problems)
+
+    def blocks(self, size: int) -> Iterator[list[Item] | Block]:
+        """The first item, and the others in blocks of about ``size`` bytes.
+
+        What is in a block shows when it is read (``read``), in whatever order, by whoever has a
+        copy of this. Only if all were read without an error are they the items of the message.
+        Raises as iterating does, and NotShared.
+        """
+        number = 0
+        for found in self._found(lambda: size, apart=True):
+            if isinstance(found, bytes):
+                count = found.count(self._texts.end)
+                yield Block(number, count, found)
+            elif not number:
+                count = len(found.sources)
+                yield list(self._read(found, number))
+            else:
+                raise NotShared("an item that is no text alone")
+            number += count
+
+    def read(self, block: Block) -> Iterator[Item]:
+        """The items of a block.
+
+        Raises NotShared where it holds anything else, or does not end between two items as it
+        began.
+        """
+        number, texts = block.number, self._texts
+        quick = codec(self.kind).function("read_xml")
+        for text in texts.pieces(io.BytesIO(block.text), self._chunk):
+            while text:
+                run = texts.regular(text)
+                if run is None:
+                    message = texts.with_first(text)
+                    run = _Together(message, message[-1:], quick)
+                yield from self._read(run, number)
+                number += len(run.sources)
+                text = text[texts.cut :]
+        if number != block.number + block.items:
+            raise NotShared("ends of items within items")
 
     def _read(self, together: _Together, number: int) -> Iterator[Item]:
         """Items that are checked together; irregular ones, and all if one is faulty, for itself."""
@@ -120,16 +155,28 @@ class XmlItems:
             elements = elements or message[-len(sources) :]
             yield self._item(elements[place - number], f"{start}{place + 1}]", place)
 
-    def _found(self) -> Iterator[_Together]:
-        """The items in turn, as many as came at once; those before are gone by then."""
+    def _found(
+        self, chunk: Callable[[], int], *, apart: bool = False
+    ) -> Iterator[_Together | bytes]:
+        """The items in turn, as many as came at once; those before are gone by then.
+
+        ``apart``: once it is known what stands around them, the texts of those of a chunk, which
+        nobody has looked into.
+        """
+        self.source.seek(0)
+        self._alone = None
         whole = _Whole(self.record, self.row.steps[0])
-        texts = _Texts(self.kind, self.row.steps[0])
+        texts = self._texts = _Texts(self.kind, self.row.steps[0])
         quick = codec(self.kind).function("read_xml")
         after_run = False
         try:
-            for text in texts.pieces(self.source, self._chunk):
+            for text in texts.pieces(self.source, chunk):
                 while text:
-                    if whole.between and (run := texts.regular(text)):
+                    if apart and whole.between and texts.ends_with_item(text):
+                        yield text
+                        cut = len(text)
+                        whole.skip(text)
+                    elif whole.between and (run := texts.regular(text)):
                         yield run
                         cut, after_run = texts.cut, True
                         whole.skip(text[:cut])
@@ -149,6 +196,16 @@ class XmlItems:
         except etree.XMLSyntaxError as error:
             problem = Problem(f"/{self.record.name}", f"is no XML to its end: {error}")
             raise Malformed(problem) from None
+        if self._alone is None:
+            self._alone_without_items()
+
+    def _alone_without_items(self) -> None:
+        messages = [each for each in self.root.iter() if _is_message(each, self.record)]
+        if len(messages) != 1:
+            raise Malformed(f"the message is no {self.record.name}")
+        self._start(messages[0], None)
+        if problems := tuple(self._check(self._alone)):
+            raise Malformed(problems)
 
     def _start(self, message: Any, first: Any) -> None:
         """Keep what stands before the first item as the frame in which items are checked."""
@@ -277,9 +334,12 @@ class _Texts:
     def __init__(self, kind: Record, name: str) -> None:
         self.cut = 0
         """Where the last regular items ended."""
-        self._name, self._prefix, self._end = name, "", b"</%s>" % name.encode()
+        self.end = b"</%s>" % name.encode()
+        """As most items end."""
+        self._name, self._prefix = name, ""
         self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?%s\s*>" % re.escape(name.encode()))
-        self._around = b"", b""
+        self._tag = f"{{{kind.wire.namespace}}}{name}"
+        self._around, self._beside = (b"", b""), 0
         self._parser = etree.XMLParser(**_HARDENED)
         self._match: Callable[[str, int], re.Match[str] | None] = lambda text, at: None
         self._read: Callable[[Any], Any] = id
@@ -290,11 +350,11 @@ class _Texts:
     def frame(self, message: Any, prefix: str | None) -> None:
         """Tell the message without its items, and the prefix of its name."""
         self._prefix = f"{prefix}:" if prefix else ""
-        self._end = f"</{self._prefix}{self._name}>".encode()
+        self.end = f"</{self._prefix}{self._name}>".encode()
         marked = deepcopy(message)
         marked.append(etree.Comment("items"))
         before, _, after = etree.tostring(marked).partition(b"<!--items-->")
-        self._around = before, after
+        self._around, self._beside = (before, after), len(message)
 
     def pieces(self, source: BinaryIO, chunk: Callable[[], int]) -> Iterator[bytes]:
         """The text, cut where items end; at last what is left."""
@@ -310,14 +370,41 @@ class _Texts:
 
     def _end_of_last(self, text: bytes) -> int:
         """0: no item ends here."""
-        if (at := text.rfind(self._end)) >= 0:
-            return at + len(self._end)
+        if (at := text.rfind(self.end)) >= 0:
+            return at + len(self.end)
         return max((each.end() for each in self._ends.finditer(text)), default=0)
 
     def end_of_first(self, text: bytes) -> int:
         """Where the first item ends, or the text."""
         found = self._ends.search(text)
         return found.end() if found else len(text)
+
+    def ends_with_item(self, text: bytes) -> bool:
+        """Whether an end tag of an item is the last thing in a text."""
+        return self._end_of_last(text) == len(text)
+
+    def with_first(self, text: bytes) -> Any:
+        """The message with nothing but the first item of a text that begins between two items.
+
+        Raises NotShared where that text is no item, or has more to it.
+        """
+        self.cut = self.end_of_first(text)
+        start, end = self._around
+        try:
+            message = etree.fromstring(start + text[: self.cut] + end, self._parser)
+        except etree.XMLSyntaxError:
+            raise NotShared("no item alone") from None
+        instructions: Any = message.iter(etree.PI)
+        *beside, item = list(message) or [message]
+        before = beside[-1].tail if beside else message.text
+        if (
+            len(beside) != self._beside
+            or item.tag != self._tag
+            or (before or "").strip()
+            or any(True for _ in instructions)
+        ):
+            raise NotShared("no item alone")
+        return message
 
     def regular(self, text: bytes) -> _Together | None:
         """The regular items at the start of a text that begins between two items."""

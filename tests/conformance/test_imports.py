@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 MAY: dict[str, tuple[set[str], set[str]]] = {
     "gateway.aside": (set(), set()),
     "gateway.step": (set(), set()),
+    "gateway.several": (set(), set()),
     "gateway.cohort": ({"step"}, {"twisted"}),
     "gateway.errors": (set(), set()),
     "gateway.iso": (set(), set()),
@@ -29,7 +30,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "gateway.store": ({"aside", "errors"}, {"alembic", "psycopg", "sqlalchemy", "zstandard"}),
     "gateway.bulk": (
-        {"adapter", "errors", "mapping", "model", "registry", "translate"},
+        {"adapter", "errors", "mapping", "model", "registry", "several", "translate"},
         {"lxml", "msgspec"},
     ),
     "gateway.translate": ({"adapter", "errors", "mapping", "model", "registry"}, {"msgspec"}),
@@ -62,7 +63,8 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "gateway.cli": (
         {
             "__version__", "adapter", "bulk", "demo", "errors", "http", "iso", "mapping", "model",
-            "registry", "routing", "schema", "security", "server", "soap", "store", "translate",
+            "registry", "routing", "schema", "security", "server", "several", "soap", "store",
+            "translate",
         },
         {"lxml", "msgspec", "rich", "twisted", "typer"},
     ),

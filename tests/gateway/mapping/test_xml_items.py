@@ -12,7 +12,7 @@ from gateway import registry
 from gateway.demo.data import ochp_charge_point, ochp_evses
 from gateway.errors import GatewayError, Malformed
 from gateway.mapping import interpret, regular
-from gateway.mapping.stream import Item, NotStreamed, list_of
+from gateway.mapping.stream import Block, Item, NotShared, NotStreamed, list_of
 from gateway.mapping.xml_items import XmlItems
 from gateway.schema import schema_for
 
@@ -161,3 +161,76 @@ def test_what_takes_the_place_of_items_does_not_add_up() -> None:
 
     assert len(data) > 12_000_000
     assert len(streamed(data)) == 200
+
+
+def in_blocks(data: bytes, size: int) -> list[Item]:
+    """The items of a message read block by block, the last block first."""
+    check = schema_for("ochp", "1.4").check
+    items = XmlItems(RECORD, io.BytesIO(data), check, chunk=lambda: 700)
+    first, *blocks = items.blocks(size)
+    assert isinstance(first, list)
+    found: list[list[Item]] = []
+    for block in reversed(blocks):
+        assert isinstance(block, Block)
+        found.append(list(items.read(block)))
+        assert len(found[-1]) == block.items
+    return [*first, *(item for some in reversed(found) for item in some)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(POINTS), st.integers(0, len(ODD) - 1)), min_size=1, max_size=8
+    ),
+    st.sampled_from([500, 2000, 100_000]),
+)
+@settings(deadline=None)
+def test_blocks_hold_the_items_of_the_whole_message(
+    chosen: list[tuple[str, int]], size: int
+) -> None:
+    """Each block for itself gives its items, or says that it cannot be read alone."""
+    data = message("".join(ODD[odd](point) for point, odd in chosen if odd != 8) or POINTS[0])
+
+    try:
+        items = in_blocks(data, size)
+    except NotShared:
+        return
+
+    assert items == streamed(data)
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2, 3, 4, 5, 9, 10])
+def test_items_of_a_block_may_be_irregular(odd: int) -> None:
+    """What is written otherwise than most do is read in its block, faults and all."""
+    bad = POINTS[2].replace("<country>AUT", "<country>Austria")
+    data = message("".join(map(ODD[odd], [*POINTS, bad, *POINTS])))
+
+    assert in_blocks(data, 1000) == streamed(data)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        f"<x xmlns='urn:x'><{ITEM}>a</{ITEM}></x>",
+        f"<x xmlns='urn:x'>a</x><{ITEM}/>",
+        f"<?x </{ITEM}>",
+        f"<?x </{ITEM}>?>",
+        "mislaid",
+        f"<![CDATA[ </{ITEM}>",
+        "<!-- ",
+        "<!--",
+        f"</SetChargePointListRequest><SetChargePointListRequest xmlns='{NS}'>",
+        "]]>",
+        "\x01",
+        "&x;",
+        "\xff",
+    ],
+)
+@pytest.mark.parametrize("end", ["", " ?>", "]]>", "-->"])
+@pytest.mark.parametrize("size", [500, 100_000])
+def test_what_is_no_list_is_none_in_blocks(between: str, end: str, size: int) -> None:
+    """Nothing is read in blocks that is refused in one piece."""
+    text = message(POINTS[0] + POINTS[1] + between + POINTS[2] + end + POINTS[3])
+    data = text.replace("\xff".encode(), b"\xff")
+
+    with pytest.raises((GatewayError, NotStreamed, NotShared)):
+        in_blocks(data, size)
