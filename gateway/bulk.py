@@ -32,7 +32,7 @@ from gateway.mapping.record import Record
 from gateway.mapping.spool import Seen
 from gateway.mapping.stream import (
     Block,
-    Check,
+    Checker,
     Item,
     NotShared,
     NotStreamed,
@@ -101,27 +101,27 @@ def translate(
     *,
     facts: Facts,
     options: Mapping[str, Any],
-    check: Check | None = None,
+    checker: Checker | None = None,
     around: tuple[bytes, bytes] = (b"", b""),
     processes: int = 1,
 ) -> Summary:
     """Write ``items`` of ``form`` in the target's form to ``out``, which can be truncated.
 
-    ``check`` gives the problems of a whole message in XML; ``around`` is written before and after;
+    ``checker`` is asked of messages in XML; ``around`` is written before and after;
     ``processes``: how many others may do the work.
     Raises Malformed (nothing of it can be read), Inexpressible (nothing can be said, or not so that
     the contract holds), NotStreamed.
     """
     if processes > 1:
         shared = _Shared(source, target, form, items, out)
-        shared.prepare(Counting(facts, dict(options)), check, around)
+        shared.prepare(Counting(facts, dict(options)), checker, around)
         if shared.run_by(processes):
             return shared.summary
     late: set[Hashable] = set()
     while True:
         with tempfile.TemporaryFile() as aside:
             writing = _Pass(source, target, form, items, out, _Shelf(aside, late))
-            writing.prepare(Counting(facts, dict(options)), check, around)
+            writing.prepare(Counting(facts, dict(options)), checker, around)
             summary, found = writing.run()
         if not found:
             return summary
@@ -141,8 +141,8 @@ class _Writing:
         self._record: Record
         self._key_of: Callable[[Any], Hashable] | None = None
 
-    def prepare(self, ctx: Context, check: Check | None, around: tuple[bytes, bytes]) -> None:
-        self._ctx, self._check, self._around = ctx, check, around
+    def prepare(self, ctx: Context, checker: Checker | None, around: tuple[bytes, bytes]) -> None:
+        self._ctx, self._checker, self._around = ctx, checker, around
         self._out.seek(0)
         self._out.truncate()
 
@@ -211,10 +211,11 @@ class _Writing:
         self._written += count
 
     def _checked(self, data: bytes) -> None:
-        if self._check is None:
-            return
         before, after = self._frame
-        if problems := list(self._check(etree.fromstring(before + data + after))):
+        text = before + data + after
+        if self._checker is None or self._checker.holds(text):
+            return
+        if problems := self._checker.check(etree.fromstring(text)):
             raise Inexpressible(problems)
 
     def _count(self) -> None:

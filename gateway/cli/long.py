@@ -12,7 +12,7 @@ from gateway.errors import Malformed
 from gateway.mapping.carriers import local
 from gateway.mapping.context import Facts
 from gateway.mapping.json_items import JsonItems, probe
-from gateway.mapping.stream import ITEM, Check, Mend, NotStreamed
+from gateway.mapping.stream import ITEM, Checker, Mend, NotStreamed
 from gateway.mapping.xml_items import XmlItems
 from gateway.registry import adapter_for
 from gateway.schema import schema_for
@@ -51,7 +51,7 @@ def translate(
             raise NotStreamed("no XML in UTF-8")
         gate: Any = XmlGate(file)
         form = adapter.detect(source, etree.Element(_root(gate)))
-        items = XmlItems(form.record, gate, _check(source), _mend(source))
+        items = XmlItems(form.record, gate, _checker(source), _mend(source))
     else:
         probed = probe(file, _decode)
         form = adapter.detect(source, probed)
@@ -66,7 +66,7 @@ def translate(
             whole,
             facts=facts,
             options=options,
-            check=_check(target) if xml else None,
+            checker=_checker(target) if xml else None,
             around=_around(facts, xml=xml) if enveloped else (b"", b""),
             processes=several.cores() if file.seek(0, 2) >= SHARED else 1,
         )
@@ -81,9 +81,9 @@ def _decode(text: bytes) -> Any:
     return read_json(text, _ITEM)
 
 
-def _check(protocol: str) -> Check:
+def _checker(protocol: str) -> Checker:
     family, _, version = protocol.partition("-")
-    return schema_for(family, version).check
+    return schema_for(family, version)
 
 
 def _mend(protocol: str) -> Mend:

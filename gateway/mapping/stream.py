@@ -8,7 +8,7 @@ Where: ``xml_items.py`` and ``json_items.py`` read them; here is how they are wr
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,8 +18,20 @@ from gateway.mapping.context import Context, Frame
 from gateway.mapping.listed import Listed
 from gateway.mapping.record import Record, Row, const
 
-Check = Callable[[Any], Iterable[Problem]]
-"""The problems of a whole message element."""
+
+class Checker(Protocol):
+    """What is asked of a schema."""
+
+    def check(self, element: Any) -> list[Problem]:
+        """Everything that is wrong with a whole message; empty when it is valid."""
+        ...
+
+    def holds(self, text: bytes) -> bool:
+        """Whether the text of a whole message is well-formed and valid; the quick way to know. Of
+        what it refuses ``check`` has the last word."""
+        ...
+
+
 Mend = Callable[[Any], tuple[Any, list[str]]]
 """A message element with known deviations put right, and what was put right."""
 

@@ -28,7 +28,7 @@ from gateway.mapping.record import Record
 from gateway.mapping.stream import (
     ITEM,
     Block,
-    Check,
+    Checker,
     Item,
     Mend,
     NotShared,
@@ -54,17 +54,19 @@ _HIDING = re.compile(rb"<!--.*?(-->|\Z)|<!\[CDATA\[.*?(\]\]>|\Z)|<!", re.DOTALL)
 
 
 class _Together(NamedTuple):
-    """Items that came at once: a message of them, what each is read from, and what reads it."""
+    """Items that came at once: what each is read from, and what reads it; a message of them, or the
+    text of one that is valid."""
 
-    message: Any
     sources: Sequence[Any]
     read: Callable[[Any], Any]
+    message: Any = None
+    text: bytes = b""
 
 
 class XmlItems:
     """The items of a message whose root (or body element in an envelope) is ``record.name``.
 
-    ``check`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
+    ``checker`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
     tried on one that it faults. While the items are given, ``head`` is the message without them;
     ``root`` is what is left at the end.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
@@ -75,7 +77,7 @@ class XmlItems:
         self,
         record: Record,
         source: BinaryIO,
-        check: Check | None = None,
+        checker: Checker | None = None,
         mend: Mend | None = None,
         chunk: Callable[[], int] = lambda: CHUNK,
     ) -> None:
@@ -85,11 +87,17 @@ class XmlItems:
         self.record, self.source = record, source
         self.head: Any = None
         self.root: Any = None
-        self._check = check or (lambda element: ())
+        self._checker = checker
         self._mend = mend
         self._chunk = chunk
         self._alone: Any = None
-        self._texts = _Texts(self.kind, self.row.steps[0])
+        self._texts = self._new_texts()
+
+    def _new_texts(self) -> "_Texts":
+        return _Texts(self.kind, self.row.steps[0], self._checker)
+
+    def _check(self, element: Any) -> tuple[Problem, ...]:
+        return tuple(self._checker.check(element)) if self._checker else ()
 
     def __iter__(self) -> Iterator[Item]:
         number = 0
@@ -130,7 +138,7 @@ class XmlItems:
                 run = texts.regular(text)
                 if run is None:
                     message = texts.with_first(text)
-                    run = _Together(message, message[-1:], quick)
+                    run = _Together(message[-1:], quick, message)
                 yield from self._read(run, number)
                 number += len(run.sources)
                 text = text[texts.cut :]
@@ -139,9 +147,9 @@ class XmlItems:
 
     def _read(self, together: _Together, number: int) -> Iterator[Item]:
         """Items that are checked together; irregular ones, and all if one is faulty, for itself."""
-        message, sources, read = together
+        sources, read, message, text = together
         start = f"/{self.record.name}/{self.row.steps[0]}["
-        good = not tuple(self._check(message))
+        good = message is None or not self._check(message)
         elements: list[Any] = []
         for place, source in enumerate(sources, number):
             if good:
@@ -152,7 +160,9 @@ class XmlItems:
                 else:
                     yield Item(place, f"{start}{place + 1}]", value)
                     continue
-            elements = elements or message[-len(sources) :]
+            if not elements:
+                found = self._texts.message(text) if message is None else message
+                elements = found[-len(sources) :]
             yield self._item(elements[place - number], f"{start}{place + 1}]", place)
 
     def _found(
@@ -166,7 +176,7 @@ class XmlItems:
         self.source.seek(0)
         self._alone = None
         whole = _Whole(self.record, self.row.steps[0])
-        texts = self._texts = _Texts(self.kind, self.row.steps[0])
+        texts = self._texts = self._new_texts()
         quick = codec(self.kind).function("read_xml")
         after_run = False
         try:
@@ -189,7 +199,7 @@ class XmlItems:
                                 texts.frame(self._alone, whole.message.prefix)
                             message = deepcopy(self._alone)
                             message.extend(found)
-                            yield _Together(message, found, quick)
+                            yield _Together(found, quick, message)
                     whole.look_at_rest()
                     text = text[cut:]
             self.root = whole.close()
@@ -204,7 +214,7 @@ class XmlItems:
         if len(messages) != 1:
             raise Malformed(f"the message is no {self.record.name}")
         self._start(messages[0], None)
-        if problems := tuple(self._check(self._alone)):
+        if problems := self._check(self._alone):
             raise Malformed(problems)
 
     def _start(self, message: Any, first: Any) -> None:
@@ -242,10 +252,10 @@ class XmlItems:
 
         Raises Malformed when something is wrong with the message around it.
         """
-        problems = tuple(self._check(self._alone))
+        problems = self._check(self._alone)
         if problems and self._mend is not None:
             mended, notes = self._mend(self._alone)
-            if notes and not tuple(self._check(mended)):
+            if notes and not self._check(mended):
                 return mended[place], (), tuple(notes)
         start = f"{self.record.name}/{self.row.steps[0]}[1]"
         if problems and not any(each.path.startswith(start) for each in problems):
@@ -331,7 +341,8 @@ class _Whole:
 class _Texts:
     """Pieces of the text: where items end, and which of them are regular."""
 
-    def __init__(self, kind: Record, name: str) -> None:
+    def __init__(self, kind: Record, name: str, checker: Checker | None) -> None:
+        self._checker = checker
         self.cut = 0
         """Where the last regular items ended."""
         self.end = b"</%s>" % name.encode()
@@ -389,9 +400,8 @@ class _Texts:
         Raises NotShared where that text is no item, or has more to it.
         """
         self.cut = self.end_of_first(text)
-        start, end = self._around
         try:
-            message = etree.fromstring(start + text[: self.cut] + end, self._parser)
+            message = self.message(text[: self.cut])
         except etree.XMLSyntaxError:
             raise NotShared("no item alone") from None
         instructions: Any = message.iter(etree.PI)
@@ -419,12 +429,19 @@ class _Texts:
         if not found:
             return None
         self.cut = len(characters[:at].encode())
+        text = text[: self.cut]
         before, after = self._around
+        if self._checker and self._checker.holds(before + text + after):
+            return _Together(found, self._read, text=text)
         try:
-            message = etree.fromstring(before + text[: self.cut] + after, self._parser)
+            return _Together(found, self._read, self.message(text))
         except etree.XMLSyntaxError:
             return None  # the parser of the whole says where
-        return _Together(message, found, self._read)
+
+    def message(self, text: bytes) -> Any:
+        """The message with the items of a text alone. Raises XMLSyntaxError."""
+        before, after = self._around
+        return etree.fromstring(before + text + after, self._parser)
 
 
 def _endless() -> TooLarge:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from gateway.adapter import Fetch, SoapAnswer, SoapEndpoint
 from gateway.errors import ConfigError
+from gateway.mapping.stream import Checker
 from gateway.schema import contract_file
 from gateway.security.parse import Limits
-from gateway.soap.check import Checker, Lenient
+from gateway.soap.check import Lenient
 from gateway.soap.client import SoapClient
 from gateway.soap.contract import Contract
 from gateway.soap.security import PartnerSecurity

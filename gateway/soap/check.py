@@ -8,22 +8,14 @@ where the answer can say so: each item is a record of its own, and its neighbour
 
 import re
 from collections.abc import Callable, Collection
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
 from gateway.errors import Malformed, Problem
+from gateway.mapping.stream import Checker
 from gateway.soap.offload import run
-
-
-class Checker(Protocol):
-    """What this package needs of a schema."""
-
-    def check(self, element: Element) -> list[Problem]:
-        """Everything that is wrong with the element; empty when it is valid."""
-        ...
-
 
 Lenient = Callable[[Element], tuple[Element, list[str]]]
 """body -> body with known deviations put right, and what was put right."""

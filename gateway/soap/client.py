@@ -35,13 +35,14 @@ from gateway.errors import (
     Untrusted,
 )
 from gateway.http import HttpAnswer, HttpCall
+from gateway.mapping.stream import Checker
 from gateway.security import wsse
 from gateway.security.credentials import write_basic
 from gateway.security.parse import Limits, parse
 from gateway.security.unverified import Unverified
 from gateway.soap import envelope
 from gateway.soap.binding import read_content_type, request_headers
-from gateway.soap.check import Checker, Lenient, checked, sorted_out
+from gateway.soap.check import Lenient, checked, sorted_out
 from gateway.soap.contract import ContractOperation
 from gateway.soap.envelope import Envelope, SoapFault, Version
 from gateway.soap.offload import run

@@ -76,7 +76,7 @@ class SoapDesk:
                 whole = await offload.run(offload.IN_THREAD, call.long.read_whole)
                 items = self.items.get(whole.tag, ())
                 call.body, notes, call.refused = await sorted_out(
-                    whole, offload.IN_THREAD, call.long, call.long.mend, items
+                    whole, offload.IN_THREAD, call.long.schema, call.long.mend, items
                 )
                 call.mended += notes
         size = 0 if len(call.body) <= _SMALL else offload.IN_THREAD

@@ -17,11 +17,10 @@ from lxml import etree
 from msgspec import Struct
 
 from gateway.aside import Aside, is_quiet
-from gateway.errors import Problem
 from gateway.mapping.carriers import local
 from gateway.mapping.record import Record
 from gateway.mapping.spool import Spool
-from gateway.mapping.stream import Mend
+from gateway.mapping.stream import Checker, Mend
 from gateway.mapping.xml_items import CHUNK, XmlItems
 from gateway.model.message import Message
 from gateway.security.parse import BrokenXml, Limits, OverLimit, parse
@@ -42,7 +41,7 @@ class Long(Struct, frozen=True):
     """A message in a file: how its items are checked, and how much of it may be read whole."""
 
     file: BinaryIO
-    check: Callable[[Any], list[Problem]]
+    schema: Checker
     mend: Mend | None
     read_whole: Callable[[], Any]
     """The body element of the message; raises what ``parse`` raises."""
@@ -132,7 +131,7 @@ def _at_once() -> int:
 def read(record: Record, message: Long) -> Upload:
     """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
     file: Any = XmlGate(message.file)  # it reads and seeks
-    items = XmlItems(record, file, message.check, message.mend, _at_once)
+    items = XmlItems(record, file, message.schema, message.mend, _at_once)
     spool = Spool(items.kind.cls)
     refused: list[Refusal] = []
     mended: list[str] = []

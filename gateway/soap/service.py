@@ -24,6 +24,7 @@ from lxml.etree import _Element as Element
 from gateway.adapter import Served
 from gateway.errors import Busy, GatewayError, Malformed, StoreUnavailable, UnknownOperation
 from gateway.http import Request, Response, Welcome, correlation_id
+from gateway.mapping.stream import Checker
 from gateway.security import credentials, wsse
 from gateway.security.parse import Limits, cut_out, parse
 from gateway.security.unverified import Unverified
@@ -32,7 +33,7 @@ from gateway.security.wsse import UsernameToken
 from gateway.soap import _spyne_imports, envelope, long
 from gateway.soap.binding import deviations, fault_status, read_content_type
 from gateway.soap.call import Progress, SoapCall, fault, fault_code
-from gateway.soap.check import Checker, Lenient, sorted_out
+from gateway.soap.check import Lenient, sorted_out
 from gateway.soap.contract import Contract, ContractOperation
 from gateway.soap.envelope import Envelope, NotUnderstood, Version, VersionMismatch
 from gateway.soap.long import Long
@@ -262,7 +263,7 @@ class SoapService:
         call.deviations += deviations(request.headers, content_type, operation, message.version)
         if whole is not None and request.file is not None:
             lenient = self._lenient_for(call.party)
-            call.long = Long(request.file, self._schema.check, lenient, partial(_body, whole))
+            call.long = Long(request.file, self._schema, lenient, partial(_body, whole))
         return context
 
     async def _message(

@@ -1,11 +1,14 @@
 """Contract files, checking messages, fields of types."""
 
+import copy
 import threading
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from lxml.etree import _Element as Element
 
@@ -17,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WIRE = ROOT / "tests/wire/ochp/1.4"
 OCHP = schema_for("ochp", "1.4")
 NS = {"o": "http://ochp.eu/1.4"}
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def message(path: str) -> Element:
@@ -468,3 +472,55 @@ def test_places_that_are_found_one_by_one_are_the_same(inner):
     order = OCHP._some_places(root, set(every))
     assert [place.words for place in order.values()] == [place.words for place in every.values()]
     assert OCHP._some_places(root, {"/nothing/x", "/*/*[99]"}).keys() == {"/*"}
+
+
+# ------------------------------------------------------------------ the quick way
+
+
+MESSAGES = sorted(each.relative_to(WIRE) for each in WIRE.rglob("*.xml"))
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_what_holds_has_nothing_wrong(data: st.DataObject) -> None:
+    """Whatever is changed in a message: without a tree the same is said of it as with one."""
+    root = message(str(data.draw(st.sampled_from(MESSAGES))))
+    body = root.find("{*}Body")
+    element = root if body is None else body[0]
+    every = list(element.iter(etree.Element))
+    for _ in range(data.draw(st.integers(0, 2))):
+        node = data.draw(st.sampled_from(every))
+        change = data.draw(st.sampled_from(["text", "gone", "twice", "attribute", "name", "blank"]))
+        if change == "text":
+            node.text = data.draw(
+                st.sampled_from(["", "x", "-1", "2016-99-99T00:00:00Z", "\u20ac"])
+            )
+        elif change == "gone" and node is not element and node.getparent() is not None:
+            node.getparent().remove(node)
+        elif change == "twice" and node is not element and node.getparent() is not None:
+            node.addnext(copy.deepcopy(node))
+        elif change == "attribute":
+            node.set(data.draw(st.sampled_from(["lat", "x", "{urn:x}y", f"{{{XSI}}}nil"])), "true")
+        elif change == "name":
+            node.tag = data.draw(st.sampled_from(["x", "{http://ochp.eu/1.4}evseId", "{urn:x}y"]))
+        else:
+            node.tail = data.draw(st.sampled_from(["", " \n", "loose"]))
+    text = etree.tostring(element, with_tail=False)
+
+    assert OCHP.holds(text) == (not OCHP.check(etree.fromstring(text)))
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=str)
+def test_half_a_message_does_not_hold(message: Path) -> None:
+    """Nor what is no XML at all; and nothing of it is remembered for the next."""
+    root = etree.parse(WIRE / message).getroot()
+    body = root.find("{*}Body")
+    text = etree.tostring(root if body is None else body[0], with_tail=False)
+    holds = OCHP.holds(text)
+
+    for cut in (1, 2, len(text) // 2, len(text)):
+        assert not OCHP.holds(text[:-cut])
+    assert not OCHP.holds(text + b"<")
+    assert not OCHP.holds(text.replace(b">", b">\xff", 1))
+    assert not OCHP.holds(text.replace(b">", b">&x;", 1))
+    assert OCHP.holds(text) is holds

@@ -27,7 +27,7 @@ def message(inside: str, name: str = "SetChargePointListRequest") -> bytes:
 
 
 def streamed(data: bytes, source: Any = None) -> list[Item]:
-    return list(XmlItems(RECORD, source or io.BytesIO(data), schema_for("ochp", "1.4").check))
+    return list(XmlItems(RECORD, source or io.BytesIO(data), schema_for("ochp", "1.4")))
 
 
 def in_one_piece(data: bytes) -> Any:
@@ -165,8 +165,8 @@ def test_what_takes_the_place_of_items_does_not_add_up() -> None:
 
 def in_blocks(data: bytes, size: int) -> list[Item]:
     """The items of a message read block by block, the last block first."""
-    check = schema_for("ochp", "1.4").check
-    items = XmlItems(RECORD, io.BytesIO(data), check, chunk=lambda: 700)
+    schema = schema_for("ochp", "1.4")
+    items = XmlItems(RECORD, io.BytesIO(data), schema, chunk=lambda: 700)
     first, *blocks = items.blocks(size)
     assert isinstance(first, list)
     found: list[list[Item]] = []
