@@ -161,7 +161,8 @@ def rounded(point: Any, field: str, target: str, ctx: Context) -> Any:
     changes = {}
     for part, wire in (("latitude", "@lat"), ("longitude", "@lon")):
         value = getattr(point, part)
-        near = value.quantize(_SIX) if value.as_tuple().exponent < -6 else value
+        fits_in = value.same_quantum(_SIX) or value.as_tuple().exponent >= -6
+        near = value if fits_in else value.quantize(_SIX)
         if near != value:
             ctx.approximated(f"{field}/{part}", f"{target}/{wire}", "six-decimals")
         if near is not value:

@@ -27,6 +27,7 @@ _INSTANT = re.compile(
 # More digits than any amount, energy or coordinate of the field needs; arithmetic stays cheap.
 _DIGITS = 40
 _EXPONENT = 40
+_WHOLE = Decimal(1)
 
 
 def _text(value: Any) -> str:
@@ -114,6 +115,10 @@ def parse_decimal(value: str) -> Decimal:
 
 
 def _bounded(number: Decimal) -> Decimal:
+    # Decimal tells its digits in the time of five texts
+    text = str(number)
+    if len(text) <= _DIGITS and "E" not in text and number.is_finite():
+        return number
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise ValueError(f"{number} is no finite decimal number")
@@ -142,7 +147,7 @@ def _number_of_json(value: Any) -> Decimal:
 
 
 def _number_to_json(value: Decimal) -> Any:
-    if value.as_tuple().exponent == 0:
+    if value.same_quantum(_WHOLE):
         return int(value)
     return value if -30 < value.adjusted() < 30 else Decimal(format(value, "f"))
 
