@@ -16,6 +16,7 @@ from benchmarks.gateway_server import Gateway
 from benchmarks.load import listening
 from benchmarks.measure import (
     ROOT,
+    Apart,
     Contender,
     Sample,
     Session,
@@ -236,5 +237,19 @@ def scale() -> Work:
     )
 
 
+def cores_alone() -> Work:
+    return Work(
+        "cores",
+        "What two cores of this machine give to two programs that share nothing",
+        "The first work of all, in process, by one program and by two at once. Cores of one "
+        "processor share its memory, and often more: no server scales better than this.",
+        (
+            Contender("one program", "ours", partial(Apart, "authorise/ours", 1), "as above"),
+            Contender("two programs", "peer", partial(Apart, "authorise/ours", 2), "as above"),
+        ),
+        measure="time by the clock",
+    )
+
+
 def works() -> list[Work]:
-    return [hop(), *steps(), scale()]
+    return [hop(), *steps(), scale(), cores_alone()]

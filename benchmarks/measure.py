@@ -218,12 +218,13 @@ class Worker:
     name: str
     module: str = "benchmarks.inside"
     arguments: tuple[str, ...] = ()
+    core: str = field(default_factory=lambda: cores()[0])
     process: Any = field(init=False)
 
     def __post_init__(self) -> None:
         command = [sys.executable, "-m", self.module, self.name, *self.arguments]
         self.process = subprocess.Popen(
-            pinned(command, cores()[0]),
+            pinned(command, self.core),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -231,8 +232,14 @@ class Worker:
         )
 
     def turn(self, seconds: float) -> Sample:
+        self.begin(seconds)
+        return self.result()
+
+    def begin(self, seconds: float) -> None:
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
+
+    def result(self) -> Sample:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended with {self.process.wait()}")
@@ -241,6 +248,29 @@ class Worker:
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait(10)
+
+
+@dataclass
+class Apart:
+    """An operation by several processes at once that share nothing, each on a core of its own; what
+    counts is the time by the clock for each that one of them gets done."""
+
+    name: str
+    count: int
+    workers: list[Worker] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.workers = [Worker(self.name, core=core) for core in cores()[: self.count]]
+
+    def turn(self, seconds: float) -> Sample:
+        for each in self.workers:
+            each.begin(seconds)
+        rate = sum(each.result().rate or 0.0 for each in self.workers)
+        return Sample(cpu=1 / rate, rate=rate)
+
+    def close(self) -> None:
+        for each in self.workers:
+            each.close()
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from gateway.model.token import Allowed, TokenKind, Whitelist
 PROTOCOL = "ocpi-2.2.1"
 WIRE = Wire(PROTOCOL, open=True)
 
-_ASCII = re.compile(r"[ -~]*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -68,7 +67,9 @@ def ci(maximum: int, minimum: int = 0) -> Kind:
         maximum,
         minimum,
         lambda value: (
-            None if _ASCII.fullmatch(value) else "has a character that is not printable ASCII"
+            None
+            if value.isascii() and value.isprintable()
+            else "has a character that is not printable ASCII"
         ),
     )
 
@@ -88,7 +89,11 @@ def string(maximum: int, minimum: int = 0) -> Kind:
         f"string({maximum})",
         maximum,
         minimum,
-        lambda value: "has a control character" if _CONTROL.search(value) else None,
+        lambda value: (
+            "has a control character"
+            if not value.isprintable() and _CONTROL.search(value)
+            else None
+        ),
     )
 
 

@@ -33,9 +33,10 @@ def escape(value: str) -> str:
     >>> escape('a < "b" & c')
     'a &lt; &quot;b&quot; &amp; c'
     """
-    if value.isalnum():
-        return value
-    if _NO_XML.search(value):
+    if value.isprintable():  # then there is nothing that XML cannot carry, and no line
+        if not ("&" in value or "<" in value or ">" in value or '"' in value):
+            return value
+    elif _NO_XML.search(value):
         raise ValueError("has a control character that XML cannot carry")
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return value.replace('"', "&quot;").replace("\r", "&#13;")
