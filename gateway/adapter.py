@@ -133,8 +133,12 @@ class Desk(Protocol):
         """
         ...
 
-    async def recall(self, partner: Partner, key: str) -> Any:
-        """A partner's stored state (JSON value) or None."""
+    async def recall(self, partner: Partner, key: str, *, recent: bool = False) -> Any:
+        """A partner's stored state (JSON value) or None.
+
+        ``recent``: of the state ``credentials``, what ``identify`` knows of it will do; another
+        process may have changed that some seconds ago.
+        """
         ...
 
     async def remember(self, partner: Partner, key: str, value: Any) -> None:

@@ -84,9 +84,9 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return msgspec.structs.replace(self, secrets=self.secrets[:1])
 
 
-async def recall(desk: Desk, partner: Partner) -> Registration:
-    """The stored state; an empty one at first."""
-    stored = await desk.recall(partner, KEY)
+async def recall(desk: Desk, partner: Partner, *, recent: bool = False) -> Registration:
+    """The stored state; an empty one at first. ``recent``: as in ``Desk.recall``."""
+    stored = await desk.recall(partner, KEY, recent=recent)
     return msgspec.convert(stored or {}, Registration)
 
 

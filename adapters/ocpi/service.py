@@ -120,6 +120,16 @@ class Service:
         """Who asks, by a token that is good."""
         partner, token = await self._identify(request, caller.desk)
         options = self.options(partner)
+        state = await registration.recall(self._desk, partner, recent=True)
+        slot = state.slot(token, options)
+        if slot is None:
+            return await self._known_anew(partner, token)
+        return _Known(partner, token, options, state, slot)
+
+    async def _known_anew(self, partner: Partner, token: str) -> _Known:
+        """The same by what is stored at this moment: whoever changes a registration has to know
+        how it is, and a token that opens one is good once."""
+        options = self.options(partner)
         state = await registration.recall(self._desk, partner)
         slot = state.slot(token, options)
         if slot is None:
@@ -155,6 +165,8 @@ class Service:
         if caller.served.admit:
             await caller.served.admit(partner)
         route, params = self._find(request, caller)
+        if not route.functional:
+            _, _, _, state, slot = await self._known_anew(partner, token)
         if state.seen(token) != state:
             state = await registration.change(self._desk, partner, lambda now: now.seen(token))
         if route.functional:

@@ -210,9 +210,9 @@ class Dry(Said):
         media = "application/json" if then.answer[:1] in b"{[" else "text/xml; charset=utf-8"
         return HttpAnswer(status=then.status, headers={"content-type": media}, body=then.answer)
 
-    async def recall(self, partner: Partner, key: str) -> Any:
+    async def recall(self, partner: Partner, key: str, *, recent: bool = False) -> Any:
         # what was sent before is forgotten, so that it is sent again
-        return await super().recall(partner, key) if key == "credentials" else None
+        return await super().recall(partner, key, recent=recent) if key == "credentials" else None
 
     async def remember(self, partner: Partner, key: str, value: Any) -> None:
         return None

@@ -564,9 +564,9 @@ class Exchange:
         """Look up what a writer of a message is going to ask."""
         enrich.gather(tx, self._known, message)
 
-    async def recall(self, partner: Partner, key: str) -> Any:
-        """A partner's stored state (JSON value) or None."""
-        return await self._state.recall(partner.id, key)
+    async def recall(self, partner: Partner, key: str, *, recent: bool = False) -> Any:
+        """A partner's stored state (JSON value) or None; see ``Desk.recall``."""
+        return await self._state.recall(partner.id, key, recent=recent)
 
     async def remember(self, partner: Partner, key: str, value: Any) -> None:
         """Store a partner's state; survives a restart. None forgets."""

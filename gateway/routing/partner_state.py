@@ -7,7 +7,7 @@ Why: a secret is compared with all that are known, so that time tells nothing ab
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,12 +31,15 @@ class PartnerState:
         self._directory = directory
         self._clock = clock
         self._together = together
-        self._secrets: tuple[datetime, Digests] | None = None
+        self._known: _Known | None = None
         self._changes = 0
         self._looked_anew = datetime.min.replace(tzinfo=UTC)
 
-    async def recall(self, party: str, key: str) -> Any:
-        """A stored JSON value or None."""
+    async def recall(self, party: str, key: str, *, recent: bool = False) -> Any:
+        """A stored JSON value or None; ``recent`` ones may be ``FRESH`` old, and are not to be
+        changed."""
+        if recent and key == _CREDENTIALS:
+            return (await self._credentials()).states.get(party)
         found = await self._together.read(lambda tx: tx.parties.value(party, key))
         return None if found is None else msgspec.json.decode(found)
 
@@ -45,7 +48,7 @@ class PartnerState:
         body = None if value is None else msgspec.json.encode(value)
         await self._together.write(lambda tx: tx.parties.set_value(party, key, body))
         if key == _CREDENTIALS:
-            self._secrets = None
+            self._known = None
             self._changes += 1
 
     async def identify(
@@ -54,8 +57,8 @@ class PartnerState:
         """The partner who presents one of these secrets; see ``Desk.identify``."""
         if anew and not timedelta() <= self._clock() - self._looked_anew < ANEW:
             self._looked_anew = self._clock()
-            self._secrets = None
-        digests = await self._digests()
+            self._known = None
+        digests = (await self._credentials()).digests
         for secret in secrets:
             digest = hashlib.sha256(secret.encode()).hexdigest()
             found = [
@@ -70,24 +73,35 @@ class PartnerState:
                 return None
         return None
 
-    async def _digests(self) -> Digests:
-        """The secrets that each party may present, as hexadecimal SHA-256."""
+    async def _credentials(self) -> "_Known":
+        """What all parties may present, not longer than ``FRESH`` ago."""
         now, changes = self._clock(), self._changes
-        if self._secrets and now < self._secrets[0] <= now + FRESH:
-            return self._secrets[1]
-        states = await self._together.read(lambda tx: tx.parties.values_named(_CREDENTIALS))
-        found: Digests = {}
+        if self._known and now < self._known.until <= now + FRESH:
+            return self._known
+        stored = await self._together.read(lambda tx: tx.parties.values_named(_CREDENTIALS))
+        states = {party: msgspec.json.decode(state) for party, state in stored.items()}
+        digests: Digests = {}
         for party in self._directory.parties.values():
             mine: list[str] = []
             for name in ("token_in", "token_in_next"):
                 if token := party.partner.options.get(name):
                     mine.append(_kept(str(token)))
             if state := states.get(party.id):
-                mine += msgspec.json.decode(state).get("secrets", ())
-            found[party.id] = tuple(mine)
+                mine += state.get("secrets", ())
+            digests[party.id] = tuple(mine)
+        known = _Known(now + FRESH, digests, states)
         if changes == self._changes:  # else it may be as it was before
-            self._secrets = (now + FRESH, found)
-        return found
+            self._known = known
+        return known
+
+
+class _Known(NamedTuple):
+    """The credentials of all parties, and until when they are recent."""
+
+    until: datetime
+    digests: Digests
+    """As hexadecimal SHA-256."""
+    states: dict[str, Any]
 
 
 def _kept(token: str) -> str:

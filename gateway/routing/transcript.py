@@ -214,8 +214,8 @@ class _Transcript:
     ) -> Partner | None:
         return await self._gateway.identify(protocol, secrets, anew=anew)
 
-    async def recall(self, partner: Partner, key: str) -> Any:
-        return await self._gateway.recall(partner, key)
+    async def recall(self, partner: Partner, key: str, *, recent: bool = False) -> Any:
+        return await self._gateway.recall(partner, key, recent=recent)
 
     async def remember(self, partner: Partner, key: str, value: Any) -> None:
         await self._gateway.remember(partner, key, value)

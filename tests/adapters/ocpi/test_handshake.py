@@ -113,6 +113,42 @@ def test_token_a_is_dead_after_registration(registered):
         assert client.status == 401
 
 
+def test_a_registration_elsewhere_is_known_where_it_counts(cpo, emsp):
+    """Another process has registered the partner in this moment: its token A is dead for us too."""
+    emsp.desk.recent = {}
+    run(cpo.link.connect("c-1"))
+    before = emsp.state
+    client = emsp.client("token-a")
+
+    for method, path in (
+        ("GET", "/ocpi/versions"),
+        ("POST", "/ocpi/2.2.1/credentials"),
+        ("GET", "/ocpi/2.2.1/sender/locations"),
+    ):
+        assert client(method, path, GOOD if method == "POST" else None)["status_code"] == 2000
+        assert client.status == 401
+    assert emsp.state == before
+    client = emsp.client(cpo.state["send"])
+    client("GET", "/ocpi/2.2.1/sender/locations")
+    assert client.status == 200
+    client("POST", "/ocpi/2.2.1/credentials", GOOD)
+    assert client.status == 405
+
+
+def test_a_partner_that_left_elsewhere_changes_nothing_any_more(registered):
+    """What it still may ask for a moment is data; its credentials are as they are stored."""
+    cpo, emsp = registered
+    token, emsp.desk.recent = cpo.state["send"], dict(emsp.desk.state)
+    run(cpo.link.disconnect("c-2"))
+    left = emsp.state
+
+    client = emsp.client(token)
+    for method in ("GET", "PUT", "DELETE"):
+        client(method, "/ocpi/2.2.1/credentials", GOOD if method == "PUT" else None)
+        assert client.status == 401
+    assert emsp.state == left
+
+
 def test_the_credentials_object(registered):
     """GET gives what the caller uses: the token that it presented, our URL and roles."""
     cpo, emsp = registered

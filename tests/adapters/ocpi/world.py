@@ -114,6 +114,8 @@ class Desk:
         self.asked: list[Any] = []
         self.correlations: list[str] = []
         self.state: dict[tuple[str, str], Any] = {}
+        self.recent: dict[tuple[str, str], Any] | None = None
+        """The state of some seconds ago, where another process has changed it since."""
         self.answers: dict[type, Any] = {}
         self.notes: list[Any] = []
         self._held: set[tuple[str, str]] = set()
@@ -175,20 +177,24 @@ class Desk:
     async def identify(
         self, protocol: str, secrets: tuple[str, ...], *, anew: bool = False
     ) -> Partner | None:
+        if anew:
+            self.recent = None
+        states = self.state if self.recent is None else self.recent
         for secret in secrets:
             digest = hashlib.sha256(secret.encode()).hexdigest()
             found = [
                 partner
                 for partner in self.partners.values()
                 if partner.options.get("token_in") == secret
-                or digest in (self.state.get((partner.id, "credentials")) or {}).get("secrets", ())
+                or digest in (states.get((partner.id, "credentials")) or {}).get("secrets", ())
             ]
             if len(found) == 1:
                 return found[0]
         return None
 
-    async def recall(self, partner: Partner, key: str) -> Any:
-        return deepcopy(self.state.get((partner.id, key)))
+    async def recall(self, partner: Partner, key: str, *, recent: bool = False) -> Any:
+        state = self.state if self.recent is None or not recent else self.recent
+        return deepcopy(state.get((partner.id, key)))
 
     async def remember(self, partner: Partner, key: str, value: Any) -> None:
         # what is stored has to survive a restart, so it goes through its text

@@ -170,6 +170,31 @@ def test_a_partner_is_identified_by_a_secret_of_its_protocol(town: Town) -> None
     assert who("letmein") is None
 
 
+def test_recent_state_is_that_of_this_process_or_some_seconds_old(
+    town: Town, make_town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own changes count at once, another process's after a while; in between nobody asks."""
+    who, other = partner(town, "objects-emp"), make_town()
+
+    def recent() -> Any:
+        return run(town.exchange.recall(who, "credentials", recent=True))
+
+    run(town.exchange.remember(who, "credentials", {"secrets": ["a"]}))
+    assert recent() == {"secrets": ["a"]}
+    run(other.exchange.remember(who, "credentials", {"secrets": ["b"]}))
+    assert recent() == {"secrets": ["a"]}
+    assert run(town.exchange.recall(who, "credentials")) == {"secrets": ["b"]}
+    town.clock.advance(seconds=6)
+    assert recent() == {"secrets": ["b"]}
+    run(town.exchange.remember(who, "credentials", None))
+    assert recent() is None
+    run(town.exchange.remember(who, "posted", 1))
+    assert run(town.exchange.recall(who, "posted", recent=True)) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(town.store, "read", None)
+        assert recent() is None
+
+
 def test_facts_come_from_the_store_and_the_directory(make_town: Any) -> None:
     cpo = party("lists-cpo", "ochp-1.4", "cpo", "DE*ACM", time_zone="Europe/Vienna")
     town = make_town((cpo, *PARTIES[1:]))
