@@ -160,7 +160,7 @@ def row_of(note: Note) -> dict[str, str | None]:
         steps = (name if place is None else f"{name}[{place}]" for name, place in target)
         said = "/" + "/".join(steps)
     return {
-        "outcome": note.outcome.value,
+        "outcome": note.outcome,
         "source": "/" + note.path,
         "target": said,
         "rule": note.rule,

@@ -50,4 +50,4 @@ class Tally:
         with self._lock:
             self.written[protocol, name] += 1
             for note in notes:
-                self.findings[protocol, note.outcome.value, note.rule] += 1
+                self.findings[protocol, note.outcome, note.rule] += 1
