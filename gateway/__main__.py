@@ -93,7 +93,13 @@ def _spare(unused: str, *, of: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    arguments = sys.argv[1:]
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:  # wherever a command does not take signals itself
+        sys.exit(130)
+
+
+def _run(arguments: list[str]) -> None:
     if (asked := plain_translate(arguments)) is not None:
         from gateway.cli.translate import command
 
@@ -102,10 +108,7 @@ def main() -> None:
         _spare("rich", of="structlog")
         from gateway.cli.serve import command as serve
 
-        try:
-            sys.exit(serve(**asked))
-        except KeyboardInterrupt:  # before it takes signals itself
-            sys.exit(130)
+        sys.exit(serve(**asked))
     from gateway.cli.app import app
 
     app()

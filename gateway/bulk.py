@@ -117,7 +117,7 @@ def translate(
         shared.prepare(Counting(facts, dict(options)), checker, around)
         if shared.run_by(processes):
             return shared.summary
-    late: set[Hashable] = set()
+    late: dict[Hashable, None] = {}  # in the order in which they were found
     while True:
         with tempfile.TemporaryFile() as aside:
             writing = _Pass(source, target, form, items, out, _Shelf(aside, late))
@@ -125,7 +125,7 @@ def translate(
             summary, found = writing.run()
         if not found:
             return summary
-        late = found
+        late |= found  # what is set aside moves the others, so that more may come late
 
 
 class _Writing:
@@ -232,9 +232,9 @@ class _Pass(_Writing):
     ) -> None:
         super().__init__(source, target, form, items, out)
         self._shelf = shelf
-        self._late: set[Hashable] = set()
+        self._late: dict[Hashable, None] = {}
 
-    def run(self) -> tuple[Summary, set[Hashable]]:
+    def run(self) -> tuple[Summary, dict[Hashable, None]]:
         """What was done, and what came too late to be joined."""
         good = self._good(self._items)
         first = next(good, None)
@@ -274,30 +274,36 @@ class _Pass(_Writing):
             if key is not None and key not in keys:
                 keys.add(key)
                 if key in before:
-                    self._late.add(key)
+                    self._late[key] = None
             last = key
             batch.append(value)
         if batch:
             yield batch
 
 
+_Run = tuple[Hashable, list[Any]]
+"""A key, and the items that stand together and have it."""
+
+
 class _Part(NamedTuple):
     """What another process made of a block."""
 
-    first: list[Any]
-    """Items at its start that may belong to those before it: all of one key, not said."""
+    first: _Run
+    """At its start, and not said: what may belong to the items before it."""
     data: bytes
     written: int
-    last: list[Any] | None
+    last: _Run | None
     """The same at its end; None: ``first`` is all that there is."""
     keys: list[int]
-    """Hashes of the keys, in their order."""
+    """Hashes of all keys, in their order."""
     summary: Summary
-    problems: list[Problem]
 
 
 class _Shared(_Writing):
     """The input once, most of it read and said by other processes."""
+
+    _waiting: _Run
+    """What is not said yet, because what comes may belong to it."""
 
     def run_by(self, processes: int) -> bool:
         """Whether it could be done so; if not, what is wrong, if anything is, is still to be found
@@ -305,70 +311,68 @@ class _Shared(_Writing):
         blocks = self._items.blocks(BLOCK)
         try:
             start = next(blocks, None)
-            waiting = list(self._good(start)) if isinstance(start, list) else []
-            if not waiting:
+            items = list(self._good(start)) if isinstance(start, list) else []
+            if not items:
                 return False
-            self._start((waiting[0],))
+            self._start((items[0],))
+            self._waiting = (self._key_of or _no_key)(items[0]), items
             before = Seen()
-            before.add(map(hash, self._keys(waiting)))
+            before.add([hash(self._waiting[0])])
             with Several(self._said, processes) as others:
                 for part in others.done(blocks):
-                    waiting = self._take(waiting, part, before)
-            self._write(waiting)
+                    self._take(part, before)
+            self._write(self._waiting[1])
+            if not self._written:
+                return False
             self._end()
-        except (GatewayError, NotStreamed, NotShared, Ended):
+        except (GatewayError, NotStreamed, NotShared, Ended, MemoryError):
             return False
         return True
 
-    def _take(self, waiting: list[Any], part: _Part, before: Seen) -> list[Any]:
-        """Write a part, and what waits before it; gives what waits behind it. Raises NotShared."""
-        goes_on = bool(part.first) and self._keys(waiting) == self._keys(part.first)
+    def _take(self, part: _Part, before: Seen) -> None:
+        """Write what waits, and a part, but for what may go on. Raises NotShared."""
+        key, items = self._waiting
+        goes_on = key is not None and key == part.first[0]
         if goes_on:
-            waiting = waiting + part.first
-        elif part.first:
-            self._write(waiting)
-            waiting = part.first
-        if any(key in before for key in part.keys[goes_on:]):
+            items += part.first[1]
+        elif part.first[1]:
+            self._write(items)
+            self._waiting = part.first
+        if any(each in before for each in part.keys[goes_on:]):
             raise NotShared("items that are said as one stand apart")
         before.add(part.keys)
         self.summary.add(part.summary)
-        self._problems += part.problems[: LISTED - len(self._problems)]
-        if part.last is None:
-            return waiting
-        self._write(waiting)
-        self._put(part.data, part.written)
-        return part.last
-
-    def _keys(self, values: list[Any]) -> list[Hashable]:
-        """The keys of items, each once where it stands."""
-        key_of = self._key_of
-        keys = [key for key, _ in groupby(values, key_of)] if key_of else []
-        return [key for key in keys if key is not None]
+        if part.last is not None:
+            self._write(self._waiting[1])
+            self._put(part.data, part.written)
+            self._waiting = part.last
 
     def _said(self, block: Block) -> _Part:
         """What is made of a block. Raises what is for one process to look into."""
         before = self.summary
         summary = self.summary = Summary(before.source, before.target, before.message)
-        self._problems, self._written, self._out = [], 0, io.BytesIO()
-        values = list(self._good(self._items.read(block)))
-        keys, key_of = self._keys(values), self._key_of
+        self._written, self._out = 0, io.BytesIO()
+        values = self._good(self._items.read(block))
+        runs = [(key, list(run)) for key, run in groupby(values, self._key_of or _no_key)]
+        keys = [hash(key) for key, _ in runs if key is not None]
         if len(set(keys)) < len(keys):
             raise NotShared("items that are said as one stand apart")
-        runs = [list(run) for _, run in groupby(values, key_of)] if key_of else [values]
-        first, last = list[Any](), None
-        if key_of and runs and key_of(runs[0][0]) is not None:
-            first = runs.pop(0)
+        first: _Run = runs.pop(0) if runs and runs[0][0] is not None else (None, [])
+        last: _Run | None = None
         if runs:
-            last = runs.pop() if key_of and key_of(runs[-1][0]) is not None else []
+            last = runs.pop() if runs[-1][0] is not None else (None, [])
         batch: list[Any] = []
-        for run in runs:
+        for _, run in runs:
             batch += run
             if len(batch) >= BATCH:
                 self._write(batch)
                 batch = []
         self._write(batch)
-        written, data = self._written, self._out.getvalue()
-        return _Part(first, data, written, last, list(map(hash, keys)), summary, self._problems)
+        return _Part(first, self._out.getvalue(), self._written, last, keys, summary)
+
+
+def _no_key(value: Any) -> Hashable:
+    return None
 
 
 def _key_of(record: Record) -> Callable[[Any], Hashable] | None:
@@ -384,7 +388,7 @@ def _chain(start: Iterable[Any], rest: Iterator[Any]) -> Iterator[Any]:
 class _Shelf:
     """Items of some keys, kept in a file until all of a key are there."""
 
-    def __init__(self, file: BinaryIO, keys: set[Hashable]) -> None:
+    def __init__(self, file: BinaryIO, keys: Iterable[Hashable]) -> None:
         self._file = file
         self._places: dict[Hashable, array[int]] = {key: array("Q") for key in keys}
 

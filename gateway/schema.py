@@ -56,6 +56,9 @@ STEPS = 200_000_000
 """Problems times children of the widest element up to which each is told with its place: to find
 one, libxml2 goes past what stands before it. That many take most of a second."""
 
+TEXT = 512 * 1024
+"""Bytes of a message that is checked without a tree."""
+
 _FEW = 4
 """Places of a long message that are found one by one."""
 
@@ -143,8 +146,11 @@ class Schema:
         return [*problems, _too_many(element, count, told=True)] if crowd else problems
 
     def holds(self, text: bytes) -> bool:
-        """Whether the text of a message is well-formed and valid: in half the time of reading and
-        checking it, because no tree is made. What it refuses is for ``check`` to explain."""
+        """Whether the text of a message is well-formed and valid: in less time than it takes to
+        read and check it, because no tree is made. What it refuses is for ``check`` to explain; a
+        text over ``TEXT`` too, because a log of all that is wrong with it has no bound here."""
+        if len(text) > TEXT:
+            return False
         parser = self._reader()
         try:
             etree.fromstring(text, parser)
@@ -392,7 +398,7 @@ def _is_wide(element: Element) -> bool:
     size = _size(element)
     if size <= SHORT:
         return False
-    # of a list of many items, none of which holds much, the second takes a sixth of the third
+    # where a message of up to WIDE items holds none that is large, one quick look is enough
     return size > LARGE or bool(_MAY_BE_WIDE(element) and _IS_WIDE(element))
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,12 +22,13 @@ MOST = 4
 
 
 def cores() -> int:
-    """How many processes are worth it here; 1: none beside this one."""
+    """How many processes are worth it here, by the cores that this one may use (a quota of time is
+    not seen); 1: none beside it."""
     return min(len(os.sched_getaffinity(0)), MOST) if sys.platform == "linux" else 1
 
 
 class Ended(Exception):
-    """A process is gone, or its work failed."""
+    """A process is gone: it was ended, or its work failed."""
 
 
 class Several:
@@ -40,17 +42,26 @@ class Several:
         self._ends: list[Connection] = []
         self._processes: list[Any] = []
         try:
-            for _ in range(count):
-                ours, theirs = context.Pipe()
-                self._ends.append(ours)
-                held = list(self._ends)
-                process = context.Process(target=_serve, args=(theirs, held, work))
-                process.start()
-                self._processes.append(process)
-                theirs.close()
-        except OSError as error:
+            # who interrupts this one does not mean a copy that is half made
+            masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                for _ in range(count):
+                    self._add(context, work)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        except BaseException as error:
             self.close()
-            raise Ended(error.strerror) from None
+            if isinstance(error, OSError | MemoryError):
+                raise Ended(str(error)) from None
+            raise
+
+    def _add(self, context: Any, work: Callable[[Any], Any]) -> None:
+        ours, theirs = context.Pipe()
+        self._ends.append(ours)
+        process = context.Process(target=_serve, args=(theirs, list(self._ends), work), daemon=True)
+        process.start()
+        self._processes.append(process)
+        theirs.close()
 
     def done(self, pieces: Iterable[Any]) -> Iterator[Any]:
         """The results in the order of the pieces; raises Ended."""
@@ -67,17 +78,18 @@ class Several:
                 result = end.recv()
                 end.send(piece)
                 waiting.append(end)
-                yield _good(result)
+                yield result
             while waiting:
-                yield _good(waiting.popleft().recv())
+                yield waiting.popleft().recv()
         except (EOFError, OSError):
             raise Ended("a process is gone") from None
 
     def close(self) -> None:
-        """Let them end: at once, or when they notice that nobody wants what they do."""
+        """End them: they hold nothing, and one that was stopped would not notice anything else."""
         for end in self._ends:
             end.close()
         for process in self._processes:
+            process.kill()
             process.join()
 
     def __enter__(self) -> Self:
@@ -92,25 +104,14 @@ class Several:
         self.close()
 
 
-def _good(result: tuple[bool, Any]) -> Any:
-    if not result[0]:
-        raise Ended("the work failed")
-    return result[1]
-
-
 def _serve(end: "Connection", held: "list[Connection]", work: Callable[[Any], Any]) -> None:
-    """Until the parent closes its end or is gone; ``held``: the ends that came along with the copy,
-    which would keep the others from noticing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and ends this one
-    for each in held:
-        each.close()
-    try:
+    """Until the parent ends it or is gone; ``held``: the ends that came along with the copy, which
+    would keep the others from noticing. SIGINT is for the parent, and blocked here.
+
+    Whatever goes wrong, this one ends: whoever does the work without others says what it is.
+    """
+    with suppress(Exception):
+        for each in held:
+            each.close()
         while True:
-            piece = end.recv()
-            try:
-                result = True, work(piece)
-            except Exception:  # noqa: BLE001 - whoever does it without others says what is wrong
-                result = False, None
-            end.send(result)
-    except (EOFError, OSError):
-        return
+            end.send(work(end.recv()))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gateway import iso
+from gateway.mapping import kinds
 from gateway.mapping.kinds import (
     Kind,
     code,
@@ -172,9 +173,6 @@ CLOCK = Kind("string(5)", "hours", _clock, _clock, exact=True)
 # -- numbers and texts -----------------------------------------------------------------------
 
 
-_SIX = Decimal("0.000001")
-
-
 def _degrees(name: str, digits: int) -> Kind:
     """Degrees as the wire's pattern has them: a place beyond the poles is a partner's fault, but
     both sides can say it, so it goes through as it came."""
@@ -186,8 +184,7 @@ def _degrees(name: str, digits: int) -> Kind:
         return Decimal(value)
 
     def format_(value: Decimal) -> str:
-        # to ask for the exponent itself takes five times as long
-        exponent = -6 if value.same_quantum(_SIX) else value.as_tuple().exponent
+        exponent = kinds.exponent(value)
         if not isinstance(exponent, int) or exponent < -6 or abs(value) >= 10**digits:
             raise ValueError(f"{value} cannot be said in degrees with six decimals")
         return f"{value:.6f}"

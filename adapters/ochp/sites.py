@@ -31,6 +31,7 @@ from adapters.ochp.shape import (
 )
 from gateway import iso
 from gateway.mapping.context import Context
+from gateway.mapping.kinds import exponent
 from gateway.model.ids import evse_key, evse_owner
 from gateway.model.location import (
     Address,
@@ -161,8 +162,7 @@ def rounded(point: Any, field: str, target: str, ctx: Context) -> Any:
     changes = {}
     for part, wire in (("latitude", "@lat"), ("longitude", "@lon")):
         value = getattr(point, part)
-        fits_in = value.same_quantum(_SIX) or value.as_tuple().exponent >= -6
-        near = value if fits_in else value.quantize(_SIX)
+        near = value if exponent(value) >= -6 else value.quantize(_SIX)
         if near != value:
             ctx.approximated(f"{field}/{part}", f"{target}/{wire}", "six-decimals")
         if near is not value:

@@ -160,9 +160,6 @@ def _is_utc(value: Any) -> bool:
 UTC = Kind("DateTime", "utc", _instant, kinds.format_utc, sayable=_is_utc)
 
 
-_SIX = Decimal("0.000001")
-
-
 def _degrees(name: str, digits: int) -> Kind:
     """Degrees as the wire's pattern has them: a place beyond the poles is a partner's fault, but
     both sides can say it, so it goes through as it came."""
@@ -176,8 +173,7 @@ def _degrees(name: str, digits: int) -> Kind:
         return Decimal(value)
 
     def format_(value: Decimal) -> str:
-        # to ask for the exponent itself takes five times as long
-        exponent = -6 if value.same_quantum(_SIX) else value.as_tuple().exponent
+        exponent = kinds.exponent(value)
         if not isinstance(exponent, int) or exponent < -7 or abs(value) >= 10**digits:
             raise ValueError(f"{value} cannot be said in degrees with seven decimals")
         return format(value, f".{max(-exponent, 6) if exponent > -5 else -exponent}f")

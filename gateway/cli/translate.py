@@ -83,6 +83,9 @@ def run(
 ) -> int:
     """As ``command``, with protocols that are known."""
     name = str(file) if file else "standard input"
+    if not sys.stdout or not (file or sys.stdin):
+        _tell(f"roamgate: standard {'input' if sys.stdout else 'output'} is closed")
+        return 2
     options: dict[str, Any] = {"cdr_location_fallback": True}
     if time_zone:
         options["time_zone"] = time_zone
@@ -233,7 +236,8 @@ def summary(report: Report | bulk.Summary, findings: Mapping[tuple[Outcome, str]
     for outcome in reversed(Outcome):
         rules = Counter({rule: n for (each, rule), n in findings.items() if each is outcome})
         if rules:
-            named = ", ".join(f"{rule} {n}" for rule, n in rules.most_common(6))
+            most = sorted(rules.items(), key=lambda each: (-each[1], each[0]))[:6]
+            named = ", ".join(f"{rule} {n}" for rule, n in most)
             _tell(f"  {outcome.value:<12} {rules.total():>9}  {named}")
     refused_in_all = max(len(report.refused), getattr(report, "refused_in_all", 0))
     _tell(
@@ -250,4 +254,5 @@ def summary(report: Report | bulk.Summary, findings: Mapping[tuple[Outcome, str]
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+    if sys.stderr:  # closed, print would take standard output for it
+        print(line, file=sys.stderr)

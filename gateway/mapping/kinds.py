@@ -27,7 +27,7 @@ _INSTANT = re.compile(
 # More digits than any amount, energy or coordinate of the field needs; arithmetic stays cheap.
 _DIGITS = 40
 _EXPONENT = 40
-_WHOLE = Decimal(1)
+_WHOLE, _MICRO = Decimal(1), Decimal("0.000001")
 
 
 def _text(value: Any) -> str:
@@ -125,6 +125,12 @@ def _bounded(number: Decimal) -> Decimal:
     if len(digits) > _DIGITS or abs(exponent) > _EXPONENT:
         raise ValueError("has more digits than any amount needs")
     return number
+
+
+def exponent(value: Decimal) -> Any:
+    """The exponent of a number, a letter where it is none. That of six decimals, which degrees
+    mostly have, is known at once: to take a number apart takes five times as long."""
+    return -6 if value.same_quantum(_MICRO) else value.as_tuple().exponent
 
 
 def format_decimal(value: Decimal) -> str:

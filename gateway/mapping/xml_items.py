@@ -49,6 +49,8 @@ _HARDENED: dict[str, Any] = {
     "remove_comments": True,
     "collect_ids": False,
 }
+_BLANKS = " \t\r\n"
+"""XML 1.0, 2.3: no others."""
 _HIDING = re.compile(rb"<!--.*?(-->|\Z)|<!\[CDATA\[.*?(\]\]>|\Z)|<!", re.DOTALL)
 """Where an end tag is none; the groups are empty where it does not end."""
 
@@ -116,6 +118,8 @@ class XmlItems:
         number = 0
         for found in self._found(lambda: size, apart=True):
             if isinstance(found, bytes):
+                if len(found) > ITEM - CHUNK:
+                    raise NotShared("an item that may be over the limit")
                 count = found.count(self._texts.end)
                 yield Block(number, count, found)
             elif not number:
@@ -289,6 +293,10 @@ class _Whole:
     def feed(self, text: bytes) -> list[Any]:
         """The item elements that end in a text."""
         self._parser.feed(text)
+        if wrong := self._parser.feed_error_log.filter_from_errors():
+            # names of two colons; the parser itself would tell of them at the end alone
+            reason = f"is no XML to its end: {wrong[0].message}, line {wrong[0].line}"
+            raise Malformed(Problem(f"/{self._record.name}", reason))
         found: list[Any] = []
         inside = False
         element: Any
@@ -323,7 +331,7 @@ class _Whole:
         if len(message) > _BESIDE:
             raise NotStreamed("other elements among the items")
         if message.text is not None:
-            if not message.text.isspace():
+            if message.text.strip(_BLANKS):
                 raise Malformed(
                     Problem(f"/{self._record.name}", "character content among the items")
                 )
@@ -410,7 +418,7 @@ class _Texts:
         if (
             len(beside) != self._beside
             or item.tag != self._tag
-            or (before or "").strip()
+            or (before or "").strip(_BLANKS)
             or any(True for _ in instructions)
         ):
             raise NotShared("no item alone")

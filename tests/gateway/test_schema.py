@@ -524,3 +524,17 @@ def test_half_a_message_does_not_hold(message: Path) -> None:
     assert not OCHP.holds(text.replace(b">", b">\xff", 1))
     assert not OCHP.holds(text.replace(b">", b">&x;", 1))
     assert OCHP.holds(text) is holds
+
+
+def test_a_long_text_is_for_the_other_way() -> None:
+    """Faults of a text that is checked without a tree are kept, so it must not hold too many."""
+    root = message("SetChargepointList/request_rich.xml")
+    item = etree.tostring(next(root.iter("{*}chargePointInfoArray")), with_tail=False)
+    start, end = (
+        b'<SetChargePointListRequest xmlns="http://ochp.eu/1.4">',
+        b"</SetChargePointListRequest>",
+    )
+    count = schema.TEXT // len(item)
+
+    assert OCHP.holds(start + (count - 1) * item + end)
+    assert not OCHP.holds(start + (count + 1) * item + end)

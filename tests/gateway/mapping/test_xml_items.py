@@ -234,3 +234,31 @@ def test_what_is_no_list_is_none_in_blocks(between: str, end: str, size: int) ->
 
     with pytest.raises((GatewayError, NotStreamed, NotShared)):
         in_blocks(data, size)
+
+
+@pytest.mark.parametrize("name", ["p:x:city", "a:b:c:city"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_name_of_two_colons_is_no_name(name: str, large: bool) -> None:
+    """Said of the text, however early the parser of the whole is asked."""
+    bad = POINTS[1].replace("<city>", f'<{name} xmlns:p="{NS}">').replace("</city>", f"</{name}>")
+    data = message(POINTS[0] + bad + POINTS[2] * (300 if large else 1))
+
+    with pytest.raises(Malformed, match="Failed to parse QName"):
+        streamed(data)
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\u3000", "\u2028"])
+def test_only_blanks_of_xml_stand_between_items(blank: str) -> None:
+    """As for the schema."""
+    data = message(POINTS[0] + POINTS[1] + blank + POINTS[2])
+
+    with pytest.raises(Malformed, match="character content"):
+        streamed(data)
+    assert len(streamed(data.replace(blank.encode(), b" \t\r\n"))) == 3
+
+
+def test_a_relative_name_of_a_namespace_is_only_odd() -> None:
+    """libxml2 warns of it, and reads on."""
+    data = message(POINTS[0] + POINTS[1]).replace(b"xmlns=", b'xmlns:odd="odd" xmlns=', 1)
+
+    assert len(streamed(data)) == 2
