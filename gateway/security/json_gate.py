@@ -213,9 +213,10 @@ def _decode(data: bytes, limits: JsonLimits) -> Any:
         return _decoder(limits).decode(data)
     except _Found as found:
         raise found.raised() from None
-    except UnicodeDecodeError as error:
-        raise BrokenJson("charset", f"is no UTF-8: {error.reason}") from None
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # msgspec says of bytes that are no text what Python does, from 0.23 on in its own words
+        if isinstance(error, UnicodeDecodeError) or "UTF-8" in str(error):
+            raise BrokenJson("charset", "is no UTF-8") from None
         raise BrokenJson("syntax", f"is no JSON: {error}") from None
 
 
