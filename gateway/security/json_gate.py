@@ -57,7 +57,8 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 _DIGITS = b"0123456789eE.+-"
 _AS_NOUGHT = bytes.maketrans(_DIGITS, b"0" * len(_DIGITS))
 _LONG_NUMBER = b"0" * (_NUMBER + 1)
-_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+# A text that is too long for a name, or a blank between a name and its colon.
+_LONG_OR_APART = re.compile(rb'"(?:[ \t\r\n]++:|[^"]{%d})' % (_NAME + 1))
 _NONCHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")
 # XML 1.0, production Char, the other way round.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -113,8 +114,8 @@ def read_json(data: bytes, limits: JsonLimits = LIMITS) -> Any:
         raise OverLimit("bytes", f"more than {limits.bytes} bytes")
     data = data.removeprefix(_BOM)
     if _is_simple(data, limits):
-        value = _decode(data, limits)
-        if _names(value, limits) == data.count(b'":'):
+        value, names = _decode(data, limits), data.count(b'":')
+        if names <= limits.names and names == _ENCODER.encode(value).count(b'":'):
             return value
     names = _measure(data, limits)
     value = _decode(data, limits)
@@ -142,9 +143,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 def _is_simple(data: bytes, limits: JsonLimits) -> bool:
     """Whether the bytes alone rule out all that has to be looked for: no escape and no noncharacter
-    in a text, too few bytes and brackets for any limit, no blank between a name and its colon.
+    in a text, none too long for a name, too few bytes and brackets for any limit, no number of too
+    many digits, no blank between a name and its colon.
 
-    Then there are at most as many names as ``":``; a value with as many has none twice.
+    Then every ``":`` is the end of a name; a value of as many, written anew, has none twice.
     """
     return (
         len(data) <= limits.text
@@ -152,27 +154,9 @@ def _is_simple(data: bytes, limits: JsonLimits) -> bool:
         and data.count(b"{") + data.count(b"[") <= limits.depth
         and b"\\" not in data
         and not _NONCHARACTER.search(data)
-        and not _SPACED_COLON.search(data)
-        and _LONG_NUMBER not in data.translate(_AS_NOUGHT)
+        and not _LONG_OR_APART.search(data)
+        and b"0" * (limits.digits + 1) not in data.translate(_AS_NOUGHT)
     )
-
-
-def _names(value: Any, limits: JsonLimits) -> int:
-    """How many names a value has, all within the limits; -1 where a closer look is needed."""
-    names, largest = 0, 10**limits.digits
-    every = [value]
-    for each in every:  # which grows
-        kind = type(each)
-        if kind is dict:
-            names += len(each)
-            if len(each) > limits.names or (each and max(map(len, each)) > _NAME):
-                return -1
-            every += each.values()
-        elif kind is list:
-            every += each
-        elif kind is int and not -largest < each < largest:
-            return -1
-    return names
 
 
 def _measure(data: bytes, limits: JsonLimits) -> int:
