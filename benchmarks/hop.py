@@ -17,6 +17,7 @@ from benchmarks.load import listening
 from benchmarks.measure import (
     ROOT,
     Apart,
+    Clocked,
     Contender,
     Sample,
     Session,
@@ -188,20 +189,6 @@ def steps() -> list[Work]:
 # -- two workers -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Clocked:
-    """A contender of which the time by the clock counts, all its processes together."""
-
-    session: Any
-
-    def turn(self, seconds: float) -> Sample:
-        sample: Sample = self.session.turn(seconds)
-        return msgspec.structs.replace(sample, cpu=1 / (sample.rate or 1.0), peak=None)
-
-    def close(self) -> None:
-        self.session.close()
-
-
 def _clocked(*arguments: Any, **options: Any) -> Callable[[], Session]:
     start = gateway(*arguments, **options)
     return lambda: Clocked(start())
@@ -238,14 +225,17 @@ def scale() -> Work:
 
 
 def cores_alone() -> Work:
+    def programs(count: int) -> Callable[[], Session]:
+        return lambda: Clocked(Apart("authorise/ours", count))
+
     return Work(
         "cores",
         "What two cores of this machine give to two programs that share nothing",
         "The first work of all, in process, by one program and by two at once. Cores of one "
         "processor share its memory, and often more: no server scales better than this.",
         (
-            Contender("one program", "ours", partial(Apart, "authorise/ours", 1), "as above"),
-            Contender("two programs", "peer", partial(Apart, "authorise/ours", 2), "as above"),
+            Contender("one program", "ours", programs(1), "as above"),
+            Contender("two programs", "peer", programs(2), "as above"),
         ),
         measure="time by the clock",
     )

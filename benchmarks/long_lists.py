@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import lists, samples
 from benchmarks.gateway_server import Gateway
-from benchmarks.measure import Command, Contender, Sample, Session, Work, Worker
+from benchmarks.measure import Clocked, Command, Contender, Sample, Session, Work, Worker
 from benchmarks.operations import PASSWORD, USER
 from benchmarks.over_http import OK
 from benchmarks.peers import BUILD
@@ -48,7 +48,13 @@ def translate(source: str, target: str, file: Path) -> list[str]:
 
 
 def run(make: Callable[[], list[str]], *, everywhere: bool = False) -> Callable[[], Session]:
-    return lambda: Command(make(), BUILD / "output", everywhere)
+    """A command on one core; or ``everywhere``, and then by the clock."""
+
+    def start() -> Session:
+        command = Command(make(), BUILD / "output", everywhere)
+        return Clocked(command) if everywhere else command
+
+    return start
 
 
 def _list(kind: str, items: int, *, everywhere: bool = False) -> Callable[[], Session]:

@@ -250,10 +250,23 @@ class Worker:
         self.process.wait(10)
 
 
+@dataclass(frozen=True)
+class Clocked:
+    """A contender of which the time by the clock counts, all its processes together."""
+
+    session: Session
+
+    def turn(self, seconds: float) -> Sample:
+        sample = self.session.turn(seconds)
+        return msgspec.structs.replace(sample, cpu=1 / (sample.rate or 1.0))
+
+    def close(self) -> None:
+        self.session.close()
+
+
 @dataclass
 class Apart:
-    """An operation by several processes at once that share nothing, each on a core of its own; what
-    counts is the time by the clock for each that one of them gets done."""
+    """An operation by several processes at once that share nothing, each on a core of its own."""
 
     name: str
     count: int
@@ -265,8 +278,9 @@ class Apart:
     def turn(self, seconds: float) -> Sample:
         for each in self.workers:
             each.begin(seconds)
-        rate = sum(each.result().rate or 0.0 for each in self.workers)
-        return Sample(cpu=1 / rate, rate=rate)
+        samples = [each.result() for each in self.workers]
+        cpu = statistics.mean(each.cpu for each in samples)
+        return Sample(cpu=cpu, rate=sum(each.rate or 0.0 for each in samples))
 
     def close(self) -> None:
         for each in self.workers:
@@ -280,7 +294,7 @@ class Command:
     command: Sequence[str]
     output: Path = Path(os.devnull)
     everywhere: bool = False
-    """Not kept to one core; what counts is the time by the clock."""
+    """Not kept to one core."""
 
     def turn(self, seconds: float) -> Sample:
         command = self.command if self.everywhere else pinned(self.command, cores()[0])
@@ -295,7 +309,7 @@ class Command:
         if process.returncode:
             raise RuntimeError(f"exit code {process.returncode}: {said}")
         took = time.monotonic() - began
-        cpu = took if self.everywhere else usage.ru_utime + usage.ru_stime
+        cpu = usage.ru_utime + usage.ru_stime
         most = usage.ru_maxrss * 1024
         if most > peak and most > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
             peak = most  # below that it is what this process had when it forked

@@ -52,8 +52,8 @@ Written by hand when the works were set up; the tables above say what is true of
   all that an unsigned one takes, which alone is more than the target.
 - Long lists take a few times what libxml2 takes for reading alone: each field becomes an object and
   leaves as text. Time grows in line, memory does not grow. The command divides the work between
-  cores; two of them are worth 1.6 for work of this kind on the machines at hand, measured by the
-  same command twice at once, each on a core and with a file of its own.
+  cores; two of them were worth 1.6 on the machine at hand, measured by the same command twice at
+  once, each on a core.
 - Two workers are two such programs, and the load takes its part: compare them with "What two cores
   of this machine give".
 - The full hop goes out over our own client and keeps four messages in the ledger; node-soap and

@@ -112,7 +112,8 @@ class Server:
             rate=load.requests / load.seconds,
             p50=load.p50,
             p99=load.p99,
-            peak=peak_memory(self.process.pid),
+            # of workers beside it nothing is known here
+            peak=None if self.everywhere else peak_memory(self.process.pid),
         )
 
     def during(self, work: Callable[[], object]) -> Sample:

@@ -17,7 +17,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import msgspec
@@ -139,7 +139,7 @@ class _Writing:
         self._problems: list[Problem] = []
         self._written = 0
         self._record: Record
-        self._key_of: Callable[[Any], Hashable] | None = None
+        self._key_of: Callable[[Any], Hashable]
 
     def prepare(self, ctx: Context, checker: Checker | None, around: tuple[bytes, bytes]) -> None:
         self._ctx, self._checker, self._around = ctx, checker, around
@@ -246,7 +246,7 @@ class _Pass(_Writing):
             raise Malformed(shown)
         start = () if first is None else (first,)
         self._start(start)
-        for batch in self._batches(_chain(start, good)):
+        for batch in self._batches(chain(start, good)):
             if not self._late:  # else all is written again
                 self._write(batch)
         for batch in self._shelf.batches():
@@ -258,13 +258,12 @@ class _Pass(_Writing):
 
     def _batches(self, values: Iterator[Any]) -> Iterator[list[Any]]:
         """Consecutive items, those of one key together; what was set aside is left out."""
-        key_of = self._key_of
         batch: list[Any] = []
         keys: set[Hashable] = set()
         before = Seen()
         last: Hashable = None
         for value in values:
-            key = key_of(value) if key_of else None
+            key = self._key_of(value)
             if key is not None and self._shelf.takes(key, value):
                 continue
             if len(batch) >= BATCH and (key is None or key != last):
@@ -315,7 +314,7 @@ class _Shared(_Writing):
             if not items:
                 return False
             self._start((items[0],))
-            self._waiting = (self._key_of or _no_key)(items[0]), items
+            self._waiting = self._key_of(items[0]), items
             before = Seen()
             before.add([hash(self._waiting[0])])
             with Several(self._said, processes) as others:
@@ -353,7 +352,7 @@ class _Shared(_Writing):
         summary = self.summary = Summary(before.source, before.target, before.message)
         self._written, self._out = 0, io.BytesIO()
         values = self._good(self._items.read(block))
-        runs = [(key, list(run)) for key, run in groupby(values, self._key_of or _no_key)]
+        runs = [(key, list(run)) for key, run in groupby(values, self._key_of)]
         keys = [hash(key) for key, _ in runs if key is not None]
         if len(set(keys)) < len(keys):
             raise NotShared("items that are said as one stand apart")
@@ -371,18 +370,11 @@ class _Shared(_Writing):
         return _Part(first, self._out.getvalue(), self._written, last, keys, summary)
 
 
-def _no_key(value: Any) -> Hashable:
-    return None
-
-
-def _key_of(record: Record) -> Callable[[Any], Hashable] | None:
+def _key_of(record: Record) -> Callable[[Any], Hashable]:
+    """What items have in common that are said as one; None: nothing."""
     write = list_of(record)[0].write
-    return write.key if isinstance(write, Listed) else None
-
-
-def _chain(start: Iterable[Any], rest: Iterator[Any]) -> Iterator[Any]:
-    yield from start
-    yield from rest
+    key = write.key if isinstance(write, Listed) else None
+    return key or (lambda value: None)
 
 
 class _Shelf:

@@ -47,11 +47,8 @@ class _Caller:
 
 
 class _Known(NamedTuple):
-    """A sender with a good token."""
+    """What is known of a sender with a good token."""
 
-    partner: Partner
-    token: str
-    options: Settings
     state: registration.Registration
     slot: str
 
@@ -76,7 +73,9 @@ class Service:
         caller = _Caller(served, self._desk)
 
         async def look() -> Reply:
-            caller.served.partner = (await self._known(request, caller)).partner
+            partner, token = await self._identify(request, caller.desk)
+            await self._known(partner, token, recent=True)
+            caller.served.partner = partner
             self._find(request, caller)
             return Reply()
 
@@ -116,25 +115,15 @@ class Service:
             headers = headers | self._answer_route(caller)
         return write(reply, facts.now(), headers)
 
-    async def _known(self, request: Request, caller: _Caller) -> _Known:
-        """Who asks, by a token that is good."""
-        partner, token = await self._identify(request, caller.desk)
-        options = self.options(partner)
-        state = await registration.recall(self._desk, partner, recent=True)
-        slot = state.slot(token, options)
-        if slot is None:
-            return await self._known_anew(partner, token)
-        return _Known(partner, token, options, state, slot)
-
-    async def _known_anew(self, partner: Partner, token: str) -> _Known:
-        """The same by what is stored at this moment: whoever changes a registration has to know
-        how it is, and a token that opens one is good once."""
-        options = self.options(partner)
-        state = await registration.recall(self._desk, partner)
-        slot = state.slot(token, options)
+    async def _known(self, partner: Partner, token: str, *, recent: bool = False) -> _Known:
+        """Of a token that is good: at this moment, or (``recent``) some seconds ago."""
+        state = await registration.recall(self._desk, partner, recent=recent)
+        slot = state.slot(token, self.options(partner))
+        if slot is None and recent:
+            return await self._known(partner, token)
         if slot is None:
             raise _unauthorized("this token is not good any longer", "token-old")
-        return _Known(partner, token, options, state, slot)
+        return _Known(state, slot)
 
     @staticmethod
     def _find(request: Request, caller: _Caller) -> tuple[Route, Mapping[str, str]]:
@@ -159,14 +148,16 @@ class Service:
         return route, found.params
 
     async def _answer(self, request: Request, caller: _Caller) -> Reply:
-        partner, token, options, state, slot = await self._known(request, caller)
+        partner, token = await self._identify(request, caller.desk)
+        state, slot = await self._known(partner, token, recent=True)
         await STEP
         caller.served.partner = partner
         if caller.served.admit:
             await caller.served.admit(partner)
         route, params = self._find(request, caller)
         if not route.functional:
-            _, _, _, state, slot = await self._known_anew(partner, token)
+            # whoever changes a registration has to know how it is; what opens one is good once
+            state, slot = await self._known(partner, token)
         if state.seen(token) != state:
             state = await registration.change(self._desk, partner, lambda now: now.seen(token))
         if route.functional:
@@ -174,7 +165,7 @@ class Service:
                 raise _unauthorized(
                     "a registration token opens versions and credentials only", "token-registration"
                 )
-            self._route(request, partner, options, caller)
+            self._route(request, partner, self.options(partner), caller)
         ctx = context(caller.desk.facts(partner), partner)
         reply = await route.function(
             Asked(
@@ -182,7 +173,7 @@ class Service:
                 fetch=self._fetch_for(partner),
                 codec=self._codec,
                 partner=partner,
-                options=options,
+                options=self.options(partner),
                 registration=state,
                 token=token,
                 slot=slot,

@@ -50,7 +50,7 @@ _HARDENED: dict[str, Any] = {
     "collect_ids": False,
 }
 _BLANKS = " \t\r\n"
-"""XML 1.0, 2.3: no others."""
+"""XML 1.0, 2.3: no others. As in ``security.form``, which knows nothing of mappings."""
 _HIDING = re.compile(rb"<!--.*?(-->|\Z)|<!\[CDATA\[.*?(\]\]>|\Z)|<!", re.DOTALL)
 """Where an end tag is none; the groups are empty where it does not end."""
 
@@ -93,10 +93,7 @@ class XmlItems:
         self._mend = mend
         self._chunk = chunk
         self._alone: Any = None
-        self._texts = self._new_texts()
-
-    def _new_texts(self) -> "_Texts":
-        return _Texts(self.kind, self.row.steps[0], self._checker)
+        self._texts: _Texts
 
     def _check(self, element: Any) -> tuple[Problem, ...]:
         return tuple(self._checker.check(element)) if self._checker else ()
@@ -180,7 +177,7 @@ class XmlItems:
         self.source.seek(0)
         self._alone = None
         whole = _Whole(self.record, self.row.steps[0])
-        texts = self._texts = self._new_texts()
+        texts = self._texts = _Texts(self.kind, self.row.steps[0], self._checker)
         quick = codec(self.kind).function("read_xml")
         after_run = False
         try:

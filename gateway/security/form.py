@@ -13,20 +13,27 @@ from lxml.etree import _Element as Element
 from gateway.security.unverified import Code, Unverified
 
 NONE: frozenset[str] = frozenset()
-_BLANK = " \t\r\n"
+BLANKS = " \t\r\n"
 """White space of XML. Python knows more of it, such as the no-break space."""
+
+
+def has_text(element: Element) -> bool:
+    """Whether there is text before, between or after its children."""
+    text = element.text
+    if text is not None and text.strip(BLANKS):
+        return True
+    for child in element:
+        text = child.tail
+        if text is not None and text.strip(BLANKS):
+            return True
+    return False
 
 
 def children(element: Element, code: Code) -> list[Element]:
     """The children of an element without text between them."""
-    text, found = element.text, list(element)
-    if text is not None and text.strip(_BLANK):
+    if has_text(element):
         raise Unverified(code, f"text within {name(element)}")
-    for child in found:
-        text = child.tail
-        if text is not None and text.strip(_BLANK):
-            raise Unverified(code, f"text within {name(element)}")
-    return found
+    return list(element)
 
 
 def inner(element: Element, attributes: Collection[str], code: Code) -> list[Element]:

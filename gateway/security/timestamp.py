@@ -59,7 +59,7 @@ def _moment(element: Element) -> datetime:
     form.only(element, (WSU_ID,), "timestamp-form")
     if len(element):
         raise Unverified("timestamp-form", "a child within an instant")
-    return instant((element.text or "").strip(" \t\r\n"))
+    return instant((element.text or "").strip(form.BLANKS))
 
 
 def instant(text: str) -> datetime:

@@ -10,6 +10,7 @@ somebody looks.
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,7 @@ class Metrics(Tally):
     def noted(self, protocol: str, name: str, notes: Sequence[Note]) -> None:
         super().noted(protocol, name, notes)
         self._of(self.translations, protocol, name).inc()
-        counts: dict[str, int] = {}
-        for note in notes:
-            counts[note.outcome] = counts.get(note.outcome, 0) + 1
-        for outcome, count in counts.items():
+        for outcome, count in Counter(note.outcome for note in notes).items():
             self._of(self.found, protocol, outcome).inc(count)
 
     def answered(

@@ -18,12 +18,11 @@ from lxml.etree import _Element as Element
 from msgspec import Struct
 
 from gateway.errors import Malformed
+from gateway.security.form import has_text
 from gateway.security.parse import OverLimit, cut_out
 
 MOST_BLOCKS = 64
 """Blocks in a header; what signs, addresses and names a sender are four."""
-_BLANKS = " \t\r\n"
-"""XML 1.0, 2.3: no others."""
 _UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -132,15 +131,8 @@ _FORMS = {
 
 
 def _refuse_text(element: Element) -> None:
-    loose = element.text
-    if loose is None or not loose.strip(_BLANKS):
-        for child in element:
-            loose = child.tail
-            if loose is not None and loose.strip(_BLANKS):
-                break
-        else:
-            return
-    raise BrokenEnvelope(f"text between the elements of {etree.QName(element).localname}")
+    if has_text(element):
+        raise BrokenEnvelope(f"text between the elements of {etree.QName(element).localname}")
 
 
 def not_understood(envelope: Envelope, understood: Iterable[str] = ()) -> tuple[str, ...]:
