@@ -11,6 +11,7 @@ import re
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from gateway import iso
 from gateway.mapping import kinds
@@ -21,6 +22,7 @@ from gateway.mapping.kinds import (
     integer,
     parse_instant,
     text,
+    wall_time,
 )
 from gateway.mapping.record import Wire
 from gateway.model.charging import CdrState
@@ -103,10 +105,19 @@ def _parse_local(value: str) -> datetime:
 
 
 def _format_local(value: datetime) -> str:
-    text = value.isoformat()
-    if len(text) != 25:
-        raise ValueError(f"{text} has no offset, or fractions of a second or of a minute of offset")
-    return text
+    offset = value.utcoffset()
+    if offset is None or value.microsecond:
+        raise ValueError(f"{value.isoformat()} has no offset, or fractions of a second")
+    return f"{wall_time(value)}{_offset(offset)}"
+
+
+@lru_cache(maxsize=256)
+def _offset(offset: timedelta) -> str:
+    minutes, rest = divmod(abs(offset), timedelta(minutes=1))
+    if rest:
+        raise ValueError(f"an offset of {offset} has fractions of a minute")
+    sign = "-" if offset < timedelta() else "+"
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
 
 
 LOCAL = Kind("LocalDateTimeType", "local", _parse_local, _format_local)

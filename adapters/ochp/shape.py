@@ -14,6 +14,7 @@ import hashlib
 import re
 import uuid
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -81,8 +82,13 @@ def zone_of(ctx: Context, evse_id: str | None, country: str | None) -> ZoneInfo:
 
 def local(instant: datetime, zone: ZoneInfo) -> datetime:
     """The wall time of an instant with its offset (not its zone), whole seconds."""
-    there = instant.astimezone(zone).replace(microsecond=0)
-    return there.replace(tzinfo=timezone(there.utcoffset() or timedelta()))
+    there = instant.astimezone(_fixed(instant.astimezone(zone).utcoffset()))
+    return there.replace(microsecond=0) if there.microsecond else there
+
+
+@lru_cache(maxsize=256)
+def _fixed(offset: timedelta | None) -> timezone:
+    return timezone(offset or timedelta())
 
 
 # -- texts -----------------------------------------------------------------------------------

@@ -384,6 +384,15 @@ class _Unit:
         texts = [f"t{number}" for number in range(len(found))]
         self.emit(0, "def f(m):")
         self.emit(1, "x = None", f"{', '.join(['_', *texts])}, = m.groups()")
+        leaves = [
+            text
+            for row, text in zip(found, texts, strict=True)
+            if not (row.listed or isinstance(row.kind, Record))
+        ]
+        if leaves:
+            self.scope["meant"] = regular.meant
+            self.emit(1, "if '&' in m[0]:")
+            self.emit(2, *(f"if {text}: {text} = meant({text})" for text in leaves))
         names: dict[str, str] = {}
         for row, text in zip(found, texts, strict=True):
             names[row.wire] = var = f"v{len(names)}"
@@ -394,7 +403,8 @@ class _Unit:
             elif row.listed:
                 matches = f"{self.bind(regular.items(row).finditer, 'i')}({text})"
                 self.emit(1, "l = []", f"for n, k in enumerate({matches}):")
-                self._parse(2, row, "o", "k[2]", "n")
+                self.emit(2, f"k = {self.bind(regular.meant, 'm')}(k[2])")
+                self._parse(2, row, "o", "k", "n")
                 self.emit(2, "l.append(o)")
                 self.emit(1, f"{var} = tuple(l)")
             elif row.card == "1":
@@ -407,7 +417,7 @@ class _Unit:
         """What reads the elements of a row, one or a list, from their text."""
         if isinstance(kind, Kind):
             parse, values = kind.parse, regular.items(row).finditer
-            return lambda text: tuple([parse(each[2]) for each in values(text)])
+            return lambda text: tuple([parse(regular.meant(each[2])) for each in values(text)])
         read = self.compiler.codec(kind).function("read_text")
         pattern = regular.element(kind, row.steps[-1]).pattern
         if row.listed:
@@ -521,7 +531,16 @@ class _Unit:
             else:
                 self._parse(2, row, var, "k", None)
         lengths = " + ".join(f"len({node})" for node in ("d", *inner.values()))
-        self.emit(1, f"if n != {lengths}: raise Irregular")
+        self.emit(1, f"if n != {lengths}:")
+        self.scope["strays"] = _strays
+        for node, prefix, known in (
+            ("d", "", {row.steps[0] for row in rows}),
+            *(
+                (node, f"{step}/", {row.steps[1] for row in rows if row.steps[0] == step})
+                for step, node in inner.items()
+            ),
+        ):
+            self.emit(2, f"x = strays(x, {node}, {self.bind(frozenset(known), 'K')}, {prefix!r})")
         self._construct(names)
 
     def _json_objects(self, rows: list[Row]) -> dict[str, str]:
@@ -883,6 +902,17 @@ def _alone(write: Callable[..., None], name: str) -> Callable[[Any, Context], st
         return "".join(pieces)
 
     return written
+
+
+def _strays(
+    kept: dict[str, Any] | None, node: dict[str, Any], known: frozenset[str], prefix: str
+) -> dict[str, Any]:
+    """What is kept of a JSON object, and its members that no row names."""
+    kept = kept if kept is not None else {}
+    for name, value in node.items():
+        if name not in known:
+            kept[interpret.stray_key(prefix, name)] = value
+    return kept
 
 
 def _need(value: Any) -> Any:

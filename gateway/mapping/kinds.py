@@ -13,11 +13,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC as UTC_ZONE
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
+# What nearly every value looks like: of these nothing more has to be looked at.
+_PLAIN_DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?")
+_PLAIN_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _INSTANT = re.compile(
@@ -108,6 +114,8 @@ def parse_decimal(value: str) -> Decimal:
     ...
     ValueError: 'NaN' is no finite decimal number
     """
+    if _PLAIN_DECIMAL.fullmatch(value):
+        return Decimal(value)
     stripped = value.strip()
     if len(stripped) > 64 or not _DECIMAL.fullmatch(stripped):
         raise ValueError(f"{value[:60]!r} is no finite decimal number")
@@ -139,7 +147,8 @@ def format_decimal(value: Decimal) -> str:
     >>> format_decimal(Decimal("1E+2")), format_decimal(Decimal("14.250"))
     ('100', '14.250')
     """
-    return format(value, "f")
+    text = str(value)
+    return format(value, "f") if "E" in text else text
 
 
 def _number_of_json(value: Any) -> Decimal:
@@ -226,6 +235,15 @@ BOOLEAN = Kind(
 )
 
 
+def _regular(value: str) -> str:
+    found = _INSTANT.fullmatch(value.strip())
+    if not found:
+        raise ValueError(f"{value[:60]!r} is no date and time")
+    day, time, fraction, zone = found.groups()
+    offset = "+00:00" if zone in (None, "Z", "z") else zone
+    return f"{day}T{time}{(fraction or '')[:7]}{offset}"
+
+
 def parse_instant(value: str) -> datetime:
     """An instant; no zone means UTC; the offset sent is kept; fractions to the microsecond.
 
@@ -238,14 +256,9 @@ def parse_instant(value: str) -> datetime:
     ...
     ValueError: '0001-01-01T00:00:00+01:00' is no date and time: date value out of range
     """
-    stripped = value.strip()
-    found = _INSTANT.fullmatch(stripped)
-    if not found:
-        raise ValueError(f"{value[:60]!r} is no date and time")
-    date, time, fraction, zone = found.groups()
-    offset = "+00:00" if zone in (None, "Z", "z") else zone
+    text = value if _PLAIN_INSTANT.fullmatch(value) else _regular(value)
     try:
-        instant = datetime.fromisoformat(f"{date}T{time}{(fraction or '')[:7]}{offset}")
+        instant = datetime.fromisoformat(text)
         if instant.year in (1, 9999):
             instant.astimezone(UTC_ZONE)  # at the ends of time its UTC form may not exist
         return instant
@@ -259,8 +272,28 @@ def format_utc(value: datetime) -> str:
     >>> format_utc(parse_instant("2031-05-02T11:00:00+02:00"))
     '2031-05-02T09:00:00Z'
     """
-    naive = value.astimezone(UTC_ZONE).replace(tzinfo=None)
-    return naive.isoformat(timespec="milliseconds" if naive.microsecond else "seconds") + "Z"
+    if value.tzinfo is not UTC_ZONE:
+        value = value.astimezone(UTC_ZONE)
+    fraction = f".{value.microsecond // 1000:03}" if value.microsecond else ""
+    return f"{wall_time(value)}{fraction}Z"
+
+
+_TWO = tuple(f"{number:02}" for number in range(60))
+
+
+@lru_cache(maxsize=1024)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
+
+
+def wall_time(value: datetime) -> str:
+    """Date and time to the second, as ``isoformat`` has them, which takes three times as long.
+
+    >>> wall_time(datetime(987, 6, 5, 4, 3, 2))
+    '0987-06-05T04:03:02'
+    """
+    day, minute = _day(value.toordinal()), _TWO[value.minute]
+    return f"{day}T{_TWO[value.hour]}:{minute}:{_TWO[value.second]}"
 
 
 UTC = Kind("DateTime", "utc", parse_instant, format_utc)
@@ -315,4 +348,5 @@ __all__ = [
     "parse_instant",
     "parse_integer",
     "text",
+    "wall_time",
 ]
