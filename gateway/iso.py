@@ -9,6 +9,8 @@ since 2015; Spain, Portugal and the United States have none. Currencies that wer
 Letters of either case are read; what is given is written as the standard does.
 """
 
+from functools import lru_cache
+
 _COUNTRIES = """
     AD:AND AE:ARE AF:AFG AG:ATG AI:AIA AL:ALB AM:ARM AO:AGO AQ:ATA AR:ARG AS:ASM AT:AUT AU:AUS
     AW:ABW AX:ALA AZ:AZE BA:BIH BB:BRB BD:BGD BE:BEL BF:BFA BG:BGR BH:BHR BI:BDI BJ:BEN BL:BLM
@@ -208,6 +210,7 @@ def calling_code(country: str) -> str | None:
     return next((code for code, countries in CALLING_CODES.items() if country in countries), None)
 
 
+@lru_cache(maxsize=1024)
 def zone(country: str) -> str | None:
     """The IANA zone of a whole country, given by its alpha-2 or alpha-3 code, else None.
 

@@ -8,6 +8,7 @@ Limits: a tax rate is a whole percentage; one that is not is left out when that 
 a cent. Currents, powers and states of charge have no bill item.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from decimal import Context as DecimalContext
@@ -74,7 +75,7 @@ def _note_dimensions(cdr: Cdr, ctx: Context) -> None:
 
 def _of_line(cdr: Cdr, line: Line, number: int, zone: ZoneInfo, ctx: Context) -> BillItem:
     here = f"chargingPeriods[{number}]"
-    if line.volume_path and value_at(cdr, f"{line.volume_path}/volume") != line.value:
+    if line.measured is not None and line.measured != line.value:
         for target in (f"{here}/billingValue", f"{here}/periodCost"):
             ctx.approximated(f"{line.volume_path}/volume", target, "rounded-up-to-step")
             ctx.inferred(f"{line.price_path}/step_size", target, "rounded-up-to-step")
@@ -90,25 +91,25 @@ def _of_line(cdr: Cdr, line: Line, number: int, zone: ZoneInfo, ctx: Context) ->
         cost=line.cost,
         tax_rate=rate,
     )
-    start = f"periods/{line.period}/start"
-    end = "end" if line.until is None else f"periods/{line.until}/start"
-    _note_times(cdr, start, end, here, ctx)
-    origins = [("start", start), ("end", end)]
-    if line.volume_path:
-        origins += [
-            ("item", f"{line.volume_path}/type"),
-            ("value", f"{line.volume_path}/volume"),
-            ("cost", f"{line.volume_path}/volume"),
-        ]
-    if line.price_path:
-        origins += [
-            ("item", f"{line.price_path}/item"),
-            ("unit_price", f"{line.price_path}/price"),
-            ("cost", f"{line.price_path}/price"),
-            ("tax_rate", f"{line.price_path}/vat"),
-        ]
-    ctx.came_from(made, *origins)
+    if ctx.traced:
+        start = f"periods/{line.period}/start"
+        end = "end" if line.until is None else f"periods/{line.until}/start"
+        _note_times(cdr, start, end, here, ctx)
+        ctx.came_from(made, ("start", start), ("end", end), *_origins(line))
     return made
+
+
+def _origins(line: Line) -> Iterator[tuple[str, str]]:
+    """Where the parts of an item came from, besides its times."""
+    if line.volume_path:
+        yield "item", f"{line.volume_path}/type"
+        yield "value", f"{line.volume_path}/volume"
+        yield "cost", f"{line.volume_path}/volume"
+    if line.price_path:
+        yield "item", f"{line.price_path}/item"
+        yield "unit_price", f"{line.price_path}/price"
+        yield "cost", f"{line.price_path}/price"
+        yield "tax_rate", f"{line.price_path}/vat"
 
 
 def whole_rate(rate: Decimal | None, net: Decimal) -> int | None:

@@ -160,16 +160,23 @@ def current_type(cdr: Cdr, ctx: Context) -> CurrentType:
     return CurrentType.DC if is_dc(cdr.connector) else CurrentType.AC
 
 
+def _tariff_ids(cdr: Cdr) -> Iterator[tuple[str, str]]:
+    """The tariffs that a record names, each with its path."""
+    if cdr.connector.tariff_id:
+        yield "connector/tariff_id", cdr.connector.tariff_id
+    for place, period in enumerate(cdr.periods):
+        if period.tariff_id:
+            yield f"periods/{place}/tariff_id", period.tariff_id
+    for place, tariff in enumerate(cdr.tariffs):
+        if tariff.id:
+            yield f"tariffs/{place}/id", tariff.id
+
+
 def connector(cdr: Cdr, ctx: Context) -> CdrConnector:
     """The connector with the tariff of the session, the first where there are several."""
     if spoken(cdr):
         return cdr.connector
-    candidates = [
-        ("connector/tariff_id", cdr.connector.tariff_id),
-        *((f"periods/{place}/tariff_id", each.tariff_id) for place, each in enumerate(cdr.periods)),
-        *((f"tariffs/{place}/id", each.id) for place, each in enumerate(cdr.tariffs)),
-    ]
-    path, known = next(((path, each) for path, each in candidates if each), ("", None))
+    path, known = next(_tariff_ids(cdr), ("", None))
     if known is None:
         return cdr.connector
     said = tariff_wire_id(known, evse_owner(cdr.evse_id) or cdr.owner, ctx)

@@ -29,6 +29,8 @@ _TARIFF_ITEM = {
     BillingItem.RESERVATION: BillingItem.FLAT,
 }
 _TIMES = (BillingItem.CHARGING_TIME, BillingItem.PARKING_TIME)
+_FEES = (BillingItem.FLAT, BillingItem.RESERVATION)
+_ALWAYS = Restrictions()
 
 
 class Line(NamedTuple):
@@ -45,6 +47,8 @@ class Line(NamedTuple):
     volume_path: str | None
     price_path: str | None
     component: PriceComponent | None = None
+    measured: Decimal | None = None
+    """The volume in the record, before it was rounded up to a step."""
 
     @property
     def cost(self) -> Decimal:
@@ -82,9 +86,9 @@ def _lines(cdr: Cdr, zone: ZoneInfo) -> Iterator[Line]:
         end = cdr.end if until is None else cdr.periods[until].start
         number, tariff = _tariff(cdr, period)
         now = _Moment(period.start.astimezone(zone), period.start - cdr.start, energy)
-        for item in (BillingItem.FLAT, BillingItem.RESERVATION):
+        reserved = any(each.type.upper() == "RESERVATION_TIME" for each in period.dimensions)
+        for item in _FEES:
             found = _component(tariff, item, now, number)
-            reserved = any(each.type.upper() == "RESERVATION_TIME" for each in period.dimensions)
             due = found and item not in flat and reserved is (item is BillingItem.RESERVATION)
             if found and due and found[0].price:
                 flat.add(item)
@@ -118,6 +122,7 @@ def _lines(cdr: Cdr, zone: ZoneInfo) -> Iterator[Line]:
                 f"periods/{place}/dimensions/{each}",
                 found[1] if found else None,
                 part,
+                dimension.volume,
             )
             if known is BillingItem.ENERGY:
                 energy += dimension.volume
@@ -146,7 +151,7 @@ def _component(
     """The first price of an item whose restrictions hold, and its path; None: it is free."""
     wanted = _TARIFF_ITEM.get(item, item)
     for place, element in enumerate(tariff.elements):
-        limits = element.restrictions or Restrictions()
+        limits = element.restrictions or _ALWAYS
         if (limits.reservation is not None) != (item in _TARIFF_ITEM):
             continue
         for each, part in enumerate(element.components):
@@ -156,6 +161,8 @@ def _component(
 
 
 def _holds(limits: Restrictions, now: _Moment) -> bool:
+    if limits is _ALWAYS:
+        return True
     for word in ("min_current", "max_current", "min_power", "max_power", "begin", "end"):
         if getattr(limits, word) is not None:
             raise _Unknown

@@ -141,16 +141,16 @@ def postal_address(address: Address, spoken: bool, ctx: Context) -> Address:
         else:
             line, number = f"{line} {number}", None
             ctx.approximated("address/house_number", "chargePointAddress/address", "joined")
-    made = replace(
-        address,
-        street=cut(line, 45, ctx, "address/street", "chargePointAddress/address"),
-        house_number=number,
-        city=cut(address.city, 45, ctx, "address/city", "chargePointAddress/city"),
-        postal_code=_zip_code(address.postal_code, ctx),
-        country=iso.alpha3(address.country) or address.country,
-    )
-    if made == address:
+    said = {
+        "street": cut(line, 45, ctx, "address/street", "chargePointAddress/address"),
+        "house_number": number,
+        "city": cut(address.city, 45, ctx, "address/city", "chargePointAddress/city"),
+        "postal_code": _zip_code(address.postal_code, ctx),
+        "country": iso.alpha3(address.country) or address.country,
+    }
+    if all(getattr(address, name) == value for name, value in said.items()):
         return address
+    made = replace(address, **said)
     from_line = [("house_number", "address/street")] if address.house_number is None else []
     ctx.came_from(made, *from_line, ("", "address"))
     return made
@@ -204,7 +204,7 @@ def contract_text(contract_id: str, ctx: Context) -> str:
     """
     if fits(CONTRACT_ID, contract_id):
         return contract_id
-    bare = re.sub(r"[-* ]", "", contract_id)
+    bare = contract_id.replace("-", "").replace("*", "").replace(" ", "")
     try:
         if len(bare) in (11, 12):
             return contract_of_din(bare, ctx.options.get("din_contract", "C0")).text()

@@ -46,14 +46,18 @@ _COMPONENTS = {
     BillingItem.RESERVATION_TIME: (BillingItem.CHARGING_TIME, "RESERVATION"),
 }
 _FEES = (BillingItem.FLAT, BillingItem.RESERVATION)
+_ENERGY, _PARKING = (BillingItem.ENERGY,), (BillingItem.PARKING_TIME,)
 _PLACES = Decimal("0.0001")
 _MICROSECOND = timedelta(microseconds=1)
 # More digits than any sum or product of wire numbers has: nothing is rounded unasked.
 _EXACT = Arithmetic(prec=200)
 
 
+_NOTHING = Decimal(0)
+
+
 def _sum(numbers: Iterable[Decimal]) -> Decimal:
-    return reduce(_EXACT.add, numbers, Decimal(0))
+    return reduce(_EXACT.add, numbers, _NOTHING)
 
 
 def _rounded(number: Decimal) -> Decimal:
@@ -282,13 +286,16 @@ def cost(items: Iterable[BillItem]) -> Price | None:
     return Price(net=net, gross=_short(_sum(taxed)) if len(taxed) == len(found) else None)
 
 
-def _of(obj: Cdr, *kinds: BillingItem) -> list[BillItem]:
+def _of(obj: Cdr, kinds: tuple[BillingItem, ...]) -> list[BillItem]:
     return [item for item in obj.items if item.item in kinds]
 
 
 def cost_of(obj: Cdr, ctx: Context, *kinds: BillingItem) -> Price | None:
     """The cost of the items of these kinds, with its origins."""
-    made = cost(_of(obj, *kinds))
+    found = _of(obj, kinds)
+    if not found:
+        return None
+    made = cost(found)
     if made is not None and ctx.traced:
         ctx.came_from(made, *_cost_origins(obj, kinds, ("net", "gross")))
     return made
@@ -334,14 +341,18 @@ def _gross_of_items(obj: Cdr, summed: Price) -> Decimal | None:
 
 def total_energy(obj: Cdr, ctx: Context) -> Decimal | None:
     """kWh: as stated, else of the energy items; None without any."""
-    found = _of(obj, BillingItem.ENERGY)
-    if obj.total_energy is not None or not found:
+    if obj.total_energy is not None:
         return obj.total_energy
+    found = _of(obj, _ENERGY)
+    if not found:
+        return None
     _note_sum(obj, BillingItem.ENERGY, "total_energy", ctx)
     return _sum(item.value for item in found)
 
 
 def _note_sum(obj: Cdr, kind: BillingItem, target: str, ctx: Context) -> None:
+    if not ctx.traced:
+        return
     places = [place for place, item in enumerate(obj.items) if item.item is kind]
     for place in places:
         ctx.carried(f"items/{place}/value", target, "summed" if len(places) > 1 else "")
@@ -362,9 +373,11 @@ def total_time(obj: Cdr, ctx: Context) -> Decimal:
 
 def total_parking_time(obj: Cdr, ctx: Context) -> Decimal | None:
     """Hours: as stated, else of the parking items."""
-    found = _of(obj, BillingItem.PARKING_TIME)
-    if obj.total_parking_time is not None or not found:
+    if obj.total_parking_time is not None:
         return obj.total_parking_time
+    found = _of(obj, _PARKING)
+    if not found:
+        return None
     _note_sum(obj, BillingItem.PARKING_TIME, "total_parking_time", ctx)
     return _sum(item.value for item in found)
 

@@ -165,7 +165,7 @@ def contract_key(text: str) -> ContractKey:
     >>> contract_key("nl-tnm-c00122045-K"), contract_key("NL*TNM*012204*5")
     ('NLTNMC00122045', 'NLTNMC00122045')
     """
-    bare = re.sub(r"[-* ]", "", text).upper()
+    bare = text.replace("-", "").replace("*", "").replace(" ", "").upper()
     if len(bare) in (11, 12):
         try:
             return contract_key(contract_of_din(bare).text(IdStyle.COMPACT))
