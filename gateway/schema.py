@@ -145,6 +145,12 @@ class Schema:
         problems = list(dict.fromkeys(fault.problem() for fault in faults))
         return [*problems, _too_many(element, count, told=True)] if crowd else problems
 
+    def accepts(self, element: Element) -> bool:
+        """Whether a message is valid; the same as ``not check(element)``, without the reasons."""
+        if _is_wide(element):
+            return not self.check(element)
+        return bool(self._validator().validate(element))
+
     def holds(self, text: bytes) -> bool:
         """Whether the text of a message is well-formed and valid: in less time than it takes to
         read and check it, because no tree is made. What it refuses is for ``check`` to explain; a

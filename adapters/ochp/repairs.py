@@ -6,10 +6,12 @@ Greenwich where that has several zones.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,7 @@ from lxml import etree
 
 from adapters.ochp import kinds
 from gateway import iso
+from gateway.mapping.carriers import local
 from gateway.mapping.kinds import BOOLEAN, NUMBER, Kind, parse_instant
 from gateway.model.ids import contract_of_din, parse_contract, parse_evse
 
@@ -115,8 +118,15 @@ _CHANGES: dict[Kind, Callable[[str], str]] = {
 }
 
 
+_SHORT = 64
+
+
 def value(kind: Kind, text: str) -> str:
     """A value that its kind refuses, changed to what it plainly means; else as it is."""
+    return _known(kind, text) if len(text) <= _SHORT else _meant(kind, text)
+
+
+def _meant(kind: Kind, text: str) -> str:
     if _reads(kind, text) and kinds.fits(kind, kind.parse(text)) and not _too_precise(kind, text):
         return text
     stripped = text.strip()
@@ -131,6 +141,10 @@ def value(kind: Kind, text: str) -> str:
     return text
 
 
+# A partner that deviates does so in every record.
+_known = lru_cache(maxsize=4096)(_meant)
+
+
 def _reads(kind: Kind, text: str) -> bool:
     try:
         kind.parse(text)
@@ -143,26 +157,33 @@ def _too_precise(kind: Kind, text: str) -> bool:
     """Readable, but not of the length that the schema wants."""
     if kind is kinds.DATE_TIME:
         return len(text.strip()) != 20 or not text.strip().endswith("Z")
-    return False
+    return kind is kinds.LOCAL and len(text.strip()) != 25
 
 
 def complete(root: Any, say: Callable[[str, str], None]) -> None:
     """Parts that peers leave out or mix up."""
-    for hours in root.iter(f"{_NS}openingTimes"):
-        if hours.find(f"{_NS}closedCharging") is None:
-            etree.SubElement(hours, f"{_NS}closedCharging").text = "false"
-            say("openingTimes", "closedCharging is missing, read as false")
-    for result in root.iter(f"{_NS}result"):
-        if result.find(f"{_NS}resultDescription") is None:
-            etree.SubElement(result, f"{_NS}resultDescription")
-            say("result", "resultDescription is missing")
-    for tariff in root.iter(f"{_NS}TariffInfoArray", f"{_NS}refusedTariffInfo"):
-        _dates(tariff, say)
+    counts = Counter[str]()
+    for child in root.iterchildren(f"{_NS}*"):
+        name = local(child.tag)
+        counts[name] += 1
+        _complete(child, f"{local(root.tag)}/{name}[{counts[name]}]", say)
     if root.tag == f"{_NS}GetStatusResponse":
         _one_list(root, say)
 
 
-def _dates(tariff: Any, say: Callable[[str, str], None]) -> None:
+def _complete(child: Any, path: str, say: Callable[[str, str], None]) -> None:
+    for hours in child.iter(f"{_NS}openingTimes"):
+        if hours.find(f"{_NS}closedCharging") is None:
+            etree.SubElement(hours, f"{_NS}closedCharging").text = "false"
+            say(f"{path}/openingTimes", "closedCharging is missing, read as false")
+    if child.tag == f"{_NS}result" and child.find(f"{_NS}resultDescription") is None:
+        etree.SubElement(child, f"{_NS}resultDescription")
+        say(path, "resultDescription is missing")
+    if child.tag in (f"{_NS}TariffInfoArray", f"{_NS}refusedTariffInfo"):
+        _dates(child, path, say)
+
+
+def _dates(tariff: Any, path: str, say: Callable[[str, str], None]) -> None:
     country = (tariff.findtext(f"{_NS}tariffId") or "")[:2]
     zone = ZoneInfo(iso.zone(country) or "UTC")
     for node in tariff.iter(f"{_NS}DateTime"):
@@ -171,7 +192,7 @@ def _dates(tariff: Any, say: Callable[[str, str], None]) -> None:
             with suppress(ValueError):
                 midnight = datetime.combine(datetime.fromisoformat(text), time(), zone)
                 node.text = _utc(midnight.isoformat())
-                say("tariffRestriction", f"{text} read as midnight in {zone.key}")
+                say(path, f"{text} read as midnight in {zone.key}")
 
 
 def _one_list(root: Any, say: Callable[[str, str], None]) -> None:

@@ -26,6 +26,10 @@ class Checker(Protocol):
         """Everything that is wrong with a whole message; empty when it is valid."""
         ...
 
+    def accepts(self, element: Any) -> bool:
+        """Whether nothing is wrong with a whole message."""
+        ...
+
     def holds(self, text: bytes) -> bool:
         """Whether the text of a whole message is well-formed and valid; the quick way to know. Of
         what it refuses ``check`` has the last word."""

@@ -94,9 +94,14 @@ class XmlItems:
         self._chunk = chunk
         self._alone: Any = None
         self._texts: _Texts
+        item = re.escape(f"{record.name}/{self.row.steps[0]}")
+        self._place = re.compile(rf"({item}\[)(\d+)\]")
 
     def _check(self, element: Any) -> tuple[Problem, ...]:
         return tuple(self._checker.check(element)) if self._checker else ()
+
+    def _accepts(self, element: Any) -> bool:
+        return self._checker is None or self._checker.accepts(element)
 
     def __iter__(self) -> Iterator[Item]:
         number = 0
@@ -150,7 +155,12 @@ class XmlItems:
         """Items that are checked together; irregular ones, and all if one is faulty, for itself."""
         sources, read, message, text = together
         start = f"/{self.record.name}/{self.row.steps[0]}["
-        good = message is None or not self._check(message)
+        good = message is None or self._accepts(message)
+        if not good and self._mend is not None:
+            mended = self._mended(message, number, len(sources))
+            if mended is not None:
+                yield from mended
+                return
         elements: list[Any] = []
         for place, source in enumerate(sources, number):
             if good:
@@ -229,6 +239,34 @@ class XmlItems:
             message.remove(child)
         self.head = codec(headed(self.record)).read(self._alone)
 
+    def _mended(self, message: Any, number: int, count: int) -> list[Item] | None:
+        """The ``count`` items of a faulty message put right together, as a partner that deviates
+        does so in all of them; None where that does not make the message valid."""
+        assert self._mend is not None
+        mended, notes = self._mend(message)
+        if not notes or len(mended) != len(message) or not self._accepts(mended):
+            return None
+        told: dict[int, list[str]] = {}
+        for note in notes:
+            found = self._place.match(note)
+            place = number + (int(found[2]) - 1 if found else 0)
+            told.setdefault(place, []).append(self._numbered(note, number))
+        start = f"/{self.record.name}/{self.row.steps[0]}["
+        read = codec(self.kind).read
+        items: list[Item] = []
+        for place, element in enumerate(mended[-count:], number):
+            at, why = f"{start}{place + 1}]", tuple(told.get(place, ()))
+            try:
+                items.append(Item(place, at, read(element, at), (), why))
+            except Malformed as error:
+                items.append(Item(place, at, None, error.problems, why, element=element))
+        return items
+
+    def _numbered(self, text: str, before: int) -> str:
+        """A text that begins with the place of an item, and how many items are before those among
+        which it was counted."""
+        return self._place.sub(lambda found: f"{found[1]}{int(found[2]) + before}]", text, count=1)
+
     def _item(self, element: Any, at: str, number: int) -> Item:
         """An item for itself: of those that were read together, one is irregular."""
         read = codec(self.kind).read
@@ -257,14 +295,12 @@ class XmlItems:
         if problems and self._mend is not None:
             mended, notes = self._mend(self._alone)
             if notes and not self._check(mended):
-                return mended[place], (), tuple(notes)
-        start = f"{self.record.name}/{self.row.steps[0]}[1]"
-        if problems and not any(each.path.startswith(start) for each in problems):
+                return mended[place], (), tuple(self._numbered(note, number) for note in notes)
+        if problems and not any(self._place.match(each.path) for each in problems):
             raise Malformed(problems)
-        numbered = f"{start[:-3]}[{number + 1}]"
         return (
             element,
-            tuple(Problem(each.path.replace(start, numbered, 1), each.reason) for each in problems),
+            tuple(Problem(self._numbered(each.path, number), each.reason) for each in problems),
             (),
         )
 

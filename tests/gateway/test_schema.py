@@ -508,6 +508,7 @@ def test_what_holds_has_nothing_wrong(data: st.DataObject) -> None:
     text = etree.tostring(element, with_tail=False)
 
     assert OCHP.holds(text) == (not OCHP.check(etree.fromstring(text)))
+    assert OCHP.accepts(etree.fromstring(text)) == OCHP.holds(text)
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=str)

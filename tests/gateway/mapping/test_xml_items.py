@@ -155,6 +155,58 @@ def test_a_faulty_item_is_found_among_regular_ones() -> None:
     ]
 
 
+MEND = registry.adapter_for("ochp-1.4").mend
+DEVIATING = {
+    "none": lambda text: text,
+    "case": lambda text: text.replace(">AUT<", ">at<"),
+    "name": lambda text: text.replace("openingTimes", "operatingTimes"),
+    "left out": lambda text: text.replace("<closedCharging>true</closedCharging>", ""),
+    "hopeless": lambda text: text.replace("<country>AUT", "<country>Austria"),
+}
+
+
+def mended(data: bytes) -> list[Item]:
+    return list(XmlItems(RECORD, io.BytesIO(data), schema_for("ochp", "1.4"), MEND))
+
+
+@given(st.lists(st.sampled_from(list(DEVIATING)), min_size=1, max_size=6))
+@example(["case"] * 4)
+@example(["left out", "none", "name", "case"])
+@example(["case", "hopeless", "none", "name"])
+@settings(deadline=None)
+def test_deviations_are_put_right_item_by_item(chosen: list[str]) -> None:
+    """Together or alone: the same objects, each with what was told of it; what cannot be put right
+    is refused for itself."""
+    texts = [DEVIATING[name](POINTS[place % len(POINTS)]) for place, name in enumerate(chosen)]
+    items = mended(message("".join(texts)))
+    alone = [mended(message(text))[0] for text in texts]
+
+    assert [item.value for item in items] == [item.value for item in alone]
+    assert [item.number for item in items] == list(range(len(chosen)))
+    for place, (name, item) in enumerate(zip(chosen, items, strict=True)):
+        told = [str(problem) for problem in item.problems] or list(item.deviations)
+        assert bool(item.problems) is (name == "hopeless")
+        assert bool(item.deviations) is (name not in ("none", "hopeless"))
+        start = f"SetChargePointListRequest/{ITEM}[{place + 1}]"
+        assert all(each.startswith(start) for each in told), told
+
+
+def test_deviations_of_all_items_are_put_right_together() -> None:
+    """A partner that deviates does so in every record: it is looked at once for many."""
+    asked = []
+
+    def mend(body: Any) -> tuple[Any, list[str]]:
+        asked.append(len(body))
+        return MEND(body)
+
+    data = message("".join(map(DEVIATING["case"], POINTS * 50)))
+    items = list(XmlItems(RECORD, io.BytesIO(data), schema_for("ochp", "1.4"), mend))
+
+    assert sum(len(item.deviations) for item in items) == len(items) == 200
+    assert len(asked) < 10
+    assert sum(asked) == 200
+
+
 def test_what_takes_the_place_of_items_does_not_add_up() -> None:
     """libxml2 has no text of over ten megabytes; a list may leave more blanks than that behind."""
     data = message((POINTS[0] + "\n" * 64_000) * 200)
