@@ -157,10 +157,8 @@ class XmlItems:
         start = f"/{self.record.name}/{self.row.steps[0]}["
         good = message is None or self._accepts(message)
         if not good and self._mend is not None:
-            mended = self._mended(message, number, len(sources))
-            if mended is not None:
-                yield from mended
-                return
+            yield from self._mended(message, number, len(sources))
+            return
         elements: list[Any] = []
         for place, source in enumerate(sources, number):
             if good:
@@ -239,28 +237,36 @@ class XmlItems:
             message.remove(child)
         self.head = codec(headed(self.record)).read(self._alone)
 
-    def _mended(self, message: Any, number: int, count: int) -> list[Item] | None:
-        """The ``count`` items of a faulty message put right together, as a partner that deviates
-        does so in all of them; None where that does not make the message valid."""
+    def _mended(self, message: Any, number: int, count: int) -> Iterator[Item]:
+        """The ``count`` items of a faulty message, put right together, as a partner that deviates
+        does so in all of them; those for which that is not enough for themselves."""
         assert self._mend is not None
         mended, notes = self._mend(message)
-        if not notes or len(mended) != len(message) or not self._accepts(mended):
-            return None
+        if len(mended) != len(message):
+            mended, notes = message, []  # nobody knows which item became of which
         told: dict[int, list[str]] = {}
         for note in notes:
             found = self._place.match(note)
             place = number + (int(found[2]) - 1 if found else 0)
             told.setdefault(place, []).append(self._numbered(note, number))
         start = f"/{self.record.name}/{self.row.steps[0]}["
-        read = codec(self.kind).read
-        items: list[Item] = []
-        for place, element in enumerate(mended[-count:], number):
+        good = bool(notes) and self._accepts(mended)
+        pairs = zip(message[-count:], mended[-count:], strict=True)
+        for place, (as_sent, element) in enumerate(pairs, number):
             at, why = f"{start}{place + 1}]", tuple(told.get(place, ()))
+            if not good and not (why and self._accepts(self._with(element))):
+                yield self._item(as_sent, at, place)
+                continue
             try:
-                items.append(Item(place, at, read(element, at), (), why))
+                yield Item(place, at, codec(self.kind).read(element, at), (), why)
             except Malformed as error:
-                items.append(Item(place, at, None, error.problems, why, element=element))
-        return items
+                yield Item(place, at, None, error.problems, why, element=element)
+
+    def _with(self, element: Any) -> Any:
+        """The message without items, and a copy of this one."""
+        message = deepcopy(self._alone)
+        message.append(deepcopy(element))
+        return message
 
     def _numbered(self, text: str, before: int) -> str:
         """A text that begins with the place of an item, and how many items are before those among
@@ -291,12 +297,14 @@ class XmlItems:
 
         Raises Malformed when something is wrong with the message around it.
         """
-        problems = self._check(self._alone)
-        if problems and self._mend is not None:
+        if self._accepts(self._alone):
+            return element, (), ()
+        if self._mend is not None:
             mended, notes = self._mend(self._alone)
-            if notes and not self._check(mended):
+            if notes and self._accepts(mended):
                 return mended[place], (), tuple(self._numbered(note, number) for note in notes)
-        if problems and not any(self._place.match(each.path) for each in problems):
+        problems = self._check(self._alone)
+        if not any(self._place.match(each.path) for each in problems):
             raise Malformed(problems)
         return (
             element,
