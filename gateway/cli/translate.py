@@ -202,13 +202,12 @@ def _valid(protocol: str, root: Any) -> tuple[Any, list[str]]:
     adapter.detect(protocol, root)  # an unknown root is named as such, not as a schema error
     family, _, version = protocol.partition("-")
     schema = schema_for(family, version)
-    problems = schema.check(root)
-    if problems:
-        mended, deviations = adapter.mend(root)
-        if schema.check(mended):
-            raise Malformed(problems)
-        return mended, deviations
-    return root, []
+    if schema.accepts(root):
+        return root, []
+    mended, deviations = adapter.mend(root)
+    if not deviations or not schema.accepts(mended):
+        raise Malformed(schema.check(root))
+    return mended, deviations
 
 
 def dump(protocol: str, result: Translation, *, enveloped: bool) -> bytes:

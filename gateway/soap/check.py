@@ -68,13 +68,17 @@ async def _mended(
     body: Element, size: int, schema: Checker, lenient: Lenient | None
 ) -> tuple[Element, list[str], list[Problem]]:
     notes: list[str] = []
-    problems = await run(size, schema.check, body)
-    if problems and _IS_UNWIELDY(body):
-        raise Malformed(problems)
-    if problems and lenient is not None:
+    if await run(size, schema.accepts, body):
+        return body, notes, []
+    unwieldy = bool(_IS_UNWIELDY(body))
+    # the reasons are asked for last: they take longer than all else, and mending may end them
+    if lenient is not None and not unwieldy:
         body, notes = await run(size, lenient, body)
-        if notes:
-            problems = await run(size, schema.check, body)
+        if await run(size, schema.accepts, body):
+            return body, notes, []
+    problems = await run(size, schema.check, body)
+    if unwieldy:
+        raise Malformed(problems)
     return body, notes, problems
 
 

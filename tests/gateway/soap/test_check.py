@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from gateway.errors import Malformed, Problem
-from gateway.soap.check import UNWIELDY, sorted_out
+from gateway.soap.check import UNWIELDY, checked, sorted_out
 
 
 class Wants:
@@ -16,6 +16,9 @@ class Wants:
             for number, item in enumerate(element, 1)
             if item.find("bad") is not None
         ]
+
+    def accepts(self, element):
+        return not self.check(element)
 
 
 @pytest.mark.parametrize(("size", "taken"), [(UNWIELDY - 1, True), (UNWIELDY, False)])
@@ -41,3 +44,29 @@ async def test_an_item_that_is_too_large_to_be_moved(size, taken):
 async def test_a_large_item_with_nothing_wrong():
     body = etree.fromstring(f"<list><item>{'<a/>' * 2 * UNWIELDY}</item></list>")
     assert await sorted_out(body, 1, Wants(), None, {"item"}) == (body, [], [])
+
+
+async def test_a_deviation_is_put_right_before_anybody_asks_for_reasons():
+    """The reasons take longer than all else, and need a library that is loaded for them alone."""
+    reasons = []
+
+    class Asked(Wants):
+        def check(self, element):
+            reasons.append(element)
+            return super().check(element)
+
+        def accepts(self, element):
+            return not super().check(element)
+
+    def mend(body):
+        return etree.fromstring("<list><item/></list>"), ["list: put right"]
+
+    body = etree.fromstring("<list><item><bad/></item></list>")
+    mended, notes = await checked(body, 1, Asked(), mend)
+
+    assert etree.tostring(mended) == b"<list><item/></list>"
+    assert notes == ["list: put right"]
+    assert not reasons
+    with pytest.raises(Malformed, match="not allowed"):
+        await checked(body, 1, Asked(), lambda body: (body, []))
+    assert reasons
