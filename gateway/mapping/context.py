@@ -143,9 +143,13 @@ class Context:
     @property
     def path(self) -> str:
         """The canonical path of the object being written."""
-        return "/".join(
-            str(step) for frame in self.stack for step in frame[:2] if step not in ("", None)
-        )
+        steps: list[str] = []
+        for field_name, item, _, _ in self.stack:
+            if field_name:
+                steps.append(field_name)
+            if item is not None:
+                steps.append(str(item))
+        return "/".join(steps)
 
     def once(self, make: Callable[..., Any], obj: Any, *of: Any) -> Any:
         """``make(obj, ctx)``, which depends on nothing but ``of`` (parts of ``obj``, or all of it),
@@ -160,12 +164,7 @@ class Context:
         ``target`` is the wire path below the present record, or None when dropped.
         """
         here = self.path
-        where: WirePath | None = None
-        if target is not None:
-            where = (
-                *((frame.wire, frame.place) for frame in self.stack if frame.wire),
-                (target, None),
-            )
+        where = None if target is None else self._at(target)
         path = f"{here}/{fields}" if here and fields else here or fields
         origins = self.resolve(path) if self.traced else ()
         self.notes.append(Note(outcome, rule, path, where, why, origins))
@@ -197,9 +196,12 @@ class Context:
 
     def defaulted(self, target: str, rule: str, why: str | None = None) -> None:
         """The value at wire path ``target`` comes from a rule, not from the message."""
-        here = self.path
-        where = (*((frame.wire, frame.place) for frame in self.stack if frame.wire), (target, None))
-        self.notes.append(Note(Outcome.DEFAULTED, rule, here, where, why))
+        self.notes.append(Note(Outcome.DEFAULTED, rule, self.path, self._at(target), why))
+
+    def _at(self, target: str) -> WirePath:
+        """The wire path of what is at ``target`` below the present record."""
+        above = [(wire, place) for _, _, wire, place in self.stack if wire]
+        return (*above, (target, None))
 
     def came_from(self, made: Any, *origins: tuple[str, str]) -> Any:
         """Say where the parts of a made object came from: pairs of (path below ``made``, canonical

@@ -5,10 +5,12 @@ counted, those that depend on values are.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from gateway.mapping.context import Note
+
+_MANY = 100
 
 
 class Tally:
@@ -18,10 +20,21 @@ class Tally:
         self._lock = threading.Lock()
         self.messages: Counter[str] = Counter()
         """Canonical requests answered, by class."""
-        self.written: Counter[tuple[str, str]] = Counter()
+        self._written: Counter[tuple[str, str]] = Counter()
+        self._findings: Counter[tuple[str, str, str]] = Counter()
+        self._noted: deque[tuple[str, str, Sequence[Note]]] = deque()
+
+    @property
+    def written(self) -> Counter[tuple[str, str]]:
         """Messages and objects written, by protocol and wire name."""
-        self.findings: Counter[tuple[str, str, str]] = Counter()
+        self.count()
+        return self._written
+
+    @property
+    def findings(self) -> Counter[tuple[str, str, str]]:
         """By protocol written, outcome and rule."""
+        self.count()
+        return self._findings
 
     def asked(self, name: str) -> None:
         """A request was answered."""
@@ -46,8 +59,26 @@ class Tally:
         """A partner was asked by schedule."""
 
     def noted(self, protocol: str, name: str, notes: Sequence[Note]) -> None:
-        """A message or object was written."""
+        """A message or object was written. Counted when somebody looks, or when many were."""
+        self._noted.append((protocol, name, notes))
+        if len(self._noted) >= _MANY:
+            self.count()
+
+    def count(self) -> None:
+        """Count what was noted since the last time."""
         with self._lock:
-            self.written[protocol, name] += 1
-            for note in notes:
-                self.findings[protocol, note.outcome, note.rule] += 1
+            fresh = [self._noted.popleft() for _ in range(len(self._noted))]
+            written = Counter((protocol, name) for protocol, name, _ in fresh)
+            findings = Counter[tuple[str, str, str]](
+                (protocol, note.outcome, note.rule)
+                for protocol, _, notes in fresh
+                for note in notes
+            )
+            self._written += written
+            self._findings += findings
+            self._counted(written, findings)
+
+    def _counted(
+        self, written: Counter[tuple[str, str]], findings: Counter[tuple[str, str, str]]
+    ) -> None:
+        """What was counted just now."""

@@ -270,6 +270,7 @@ class App:
             self._within(CLOSE_SECONDS, self.links.close()),
             self._within(CLOSE_SECONDS, self.exchange.journal.flush()),
         )
+        self.metrics.count()
         self.close()
         log.info("gateway stopped")
 

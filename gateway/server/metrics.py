@@ -2,7 +2,8 @@
 
 Limits: a label's value is a party or protocol of the configuration, an operation of a contract, or
 a word of our own; nothing that a message says. Several workers count in files that they share, each
-under its number, so any of them tells the sum and a killed one's counts stay.
+under its number, so any of them tells the sum and a killed one's counts stay (of what was not
+carried, those until its last look).
 Why: on the way of a request a figure costs one addition; what the database knows is asked when
 somebody looks.
 """
@@ -21,7 +22,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.mapping.context import Note
 from gateway.routing.tally import Tally
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -112,10 +112,12 @@ class Metrics(Tally):
 
     # -- what happens --------------------------------------------------------------------------
 
-    def noted(self, protocol: str, name: str, notes: Sequence[Note]) -> None:
-        super().noted(protocol, name, notes)
-        self._of(self.translations, protocol, name).inc()
-        for outcome, count in Counter(note.outcome for note in notes).items():
+    def _counted(
+        self, written: Counter[tuple[str, str]], findings: Counter[tuple[str, str, str]]
+    ) -> None:
+        for names, count in written.items():
+            self._of(self.translations, *names).inc(count)
+        for (protocol, outcome, _), count in findings.items():
             self._of(self.found, protocol, outcome).inc(count)
 
     def answered(
@@ -140,7 +142,8 @@ class Metrics(Tally):
     # -- how things are ------------------------------------------------------------------------
 
     def look(self, under_way: int, connections: int, held: int, resting: Iterable[str]) -> None:
-        """Take down how this process is."""
+        """Take down how this process is, and what it counted."""
+        self.count()
         self.under_way.set(under_way)
         self.connections.set(connections)
         self.held.set(held)
@@ -161,7 +164,9 @@ class Metrics(Tally):
         self._of(self.lag, self._worker).set(seconds)
 
     def text(self, *more: Callable[[], Iterable[Any]]) -> bytes:
-        """All figures, of all workers; ``more`` gives those that are worked out now."""
+        """All figures, of all workers (those of others up to their last look, a few seconds ago);
+        ``more`` gives those that are worked out now."""
+        self.count()
         registry: Any = self._registry
         if directory := os.environ.get(_DIRECTORY):
             from prometheus_client import multiprocess

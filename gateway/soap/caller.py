@@ -64,8 +64,7 @@ class PartnerCaller:
 
     async def call(self, operation: str, body: bytes, correlation_id: str) -> SoapAnswer:
         """See SoapClient.call."""
-        client = self._clients[operation].over(self._fetch)
-        return await client.call(operation, body, correlation_id)
+        return await self._clients[operation].call(operation, body, correlation_id, self._fetch)
 
 
 _SCHEMES: Mapping[str, Literal["digest", "basic"]] = {"digest": "digest", "basic": "basic"}

@@ -9,7 +9,6 @@ legal answers.
 
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from copy import copy
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -112,16 +111,15 @@ class SoapClient:
         self._digests, self._clock = scheme == "digest", clock
         self._block = b"" if self._token is None else self._written(self._token)
 
-    def over(self, fetch: Fetch) -> "SoapClient":
-        """The same client on another way."""
-        other = copy(self)
-        other._fetch = fetch
-        return other
-
     async def call(
-        self, operation: str, body: Element | bytes, correlation_id: str = ""
+        self,
+        operation: str,
+        body: Element | bytes,
+        correlation_id: str = "",
+        fetch: Fetch | None = None,
     ) -> SoapAnswer:
-        """Send a request body; the response's body element, valid by the schema.
+        """Send a request body (by another ``fetch``, where one is given); the response's body
+        element, valid by the schema.
 
         Raises ``Inexpressible`` (our own body is not valid), ``Unreachable``, ``Untrusted``,
         ``BadAnswer`` (``FaultAnswer`` for a fault).
@@ -135,7 +133,7 @@ class SoapClient:
         headers = {**self._headers, **request_headers(known, self._version)}
         if correlation_id:
             headers["X-Correlation-ID"] = correlation_id
-        answer = await self._fetch(
+        answer = await (fetch or self._fetch)(
             HttpCall(
                 method="POST",
                 url=self._address,
