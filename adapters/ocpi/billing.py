@@ -9,7 +9,6 @@ Limits: OCPI's TIME is time of charging, OCHP's usage time is time of use; a pri
 in the total cost.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -86,6 +85,15 @@ def hours(span: timedelta) -> Decimal:
 # -- periods ---------------------------------------------------------------------------------
 
 
+class _Measured(NamedTuple):
+    """An item with a dimension, and its times in UTC."""
+
+    place: int
+    item: BillItem
+    start: datetime
+    end: datetime
+
+
 class _Part(NamedTuple):
     """What one item gives to one slice."""
 
@@ -102,9 +110,13 @@ def periods(obj: Cdr, ctx: Context) -> tuple[ChargingPeriod, ...]:
     if not obj.items:
         return (_whole(obj, ctx),)
     _note_items(obj, ctx)
-    measured = [(place, item) for place, item in enumerate(obj.items) if item.item in DIMENSIONS]
-    starts = _slices(obj, [item for _, item in measured])
-    parts = [part for place, item in measured for part in _shares(starts, place, item)]
+    measured = [
+        _Measured(place, item, item.start.astimezone(UTC), item.end.astimezone(UTC))
+        for place, item in enumerate(obj.items)
+        if item.item in DIMENSIONS
+    ]
+    starts = _slices(obj, measured)
+    parts = [part for each in measured for part in _shares(starts, each)]
     tariff_id = embedded_id(obj, ctx)
     if ctx.traced:
         _note_times(obj, starts, parts, ctx)
@@ -171,19 +183,19 @@ def _whole(obj: Cdr, ctx: Context) -> ChargingPeriod:
     )
 
 
-def _slices(obj: Cdr, items: list[BillItem]) -> list[datetime]:
+def _slices(obj: Cdr, items: list[_Measured]) -> list[datetime]:
     """The starts of the periods: every start of an item, and every end that ends something."""
     if not items:
         return [obj.start.astimezone(UTC)]
-    starts = {item.start.astimezone(UTC) for item in items}
-    ends = {item.end.astimezone(UTC) for item in items}
+    starts = {each.start for each in items}
+    ends = {each.end for each in items}
     last = max(ends)
     return sorted(starts | {end for end in ends if end < last or last < obj.end})
 
 
-def _shares(starts: list[datetime], place: int, item: BillItem) -> Iterator[_Part]:
+def _shares(starts: list[datetime], measured: _Measured) -> Iterator[_Part]:
     """A measured item shared out over the slices; the last share takes what rounding leaves."""
-    start, end = item.start.astimezone(UTC), item.end.astimezone(UTC)
+    place, item, start, end = measured
     name = DIMENSIONS[item.item]
     if item.item not in _TIMES or end <= start:
         yield _Part(starts.index(start), name, item.value, place)
@@ -433,10 +445,12 @@ def _priced(items: tuple[BillItem, ...]) -> list[_Priced]:
             by_price.setdefault((item.item, None, None), []).append(place)
         elif item.item in _COMPONENTS:
             by_price.setdefault((item.item, item.unit_price, item.tax_rate), []).append(place)
-    kinds = Counter(kind for kind, _, _ in by_price)
+    prices: dict[BillingItem, int] = {}
+    for kind, _, _ in by_price:
+        prices[kind] = prices.get(kind, 0) + 1
     result: list[_Priced] = []
     for (kind, _, _), places in by_price.items():
-        if kinds[kind] > 1:
+        if prices[kind] > 1:
             result.extend(_Priced((place,), True) for place in places)
         else:
             result.append(_Priced(tuple(places), False))
@@ -462,13 +476,13 @@ def _element(obj: Cdr, group: _Priced, here: str, ctx: Context) -> TariffElement
         ctx.approximated(f"{item_path}/unit_price", f"{here}/price_components/0/price", rule)
         ctx.inferred(f"{item_path}/start", f"{here}/restrictions/start_time", rule)
         ctx.inferred(f"{item_path}/end", f"{here}/restrictions/end_time", rule)
-    limits = Restrictions(start_time=start, end_time=end, reservation=reservation)
+    limits = None
+    if start or reservation:
+        limits = Restrictions(start_time=start, end_time=end, reservation=reservation)
     component = PriceComponent(
         item=item, price=price, vat=None if rate is None else Decimal(rate), step_size=1
     )
-    return TariffElement(
-        components=(component,), restrictions=None if limits == Restrictions() else limits
-    )
+    return TariffElement(components=(component,), restrictions=limits)
 
 
 def _tariff_origins(obj: Cdr, priced: list[_Priced]) -> Iterator[tuple[str, str]]:
