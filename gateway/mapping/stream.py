@@ -100,6 +100,14 @@ def list_of(record: Record) -> tuple[Row, Record]:
     return row, row.kind
 
 
+def first_list(record: Record) -> tuple[Row, Record]:
+    """The first of the lists of a message, and the record of its items; raises NotStreamed."""
+    row = next(iter(lists(record)), None)
+    if row is None or not isinstance(row.kind, Record):
+        raise NotStreamed(f"{record} has no list of its own")
+    return row, row.kind
+
+
 def ends_with_list(record: Record) -> bool:
     """Whether a message in XML can be read item by item."""
     row = list_row(record)
@@ -110,9 +118,9 @@ _HEADS: dict[int, Record] = {}
 
 
 def headed(record: Record) -> Record:
-    """The record of a message without its list."""
+    """The record of a message without its list, of several the first."""
     if id(record) not in _HEADS:
-        row, _ = list_of(record)
+        row, _ = first_list(record)
         none = const(row.field, ())
         rows = tuple(none if each is row else each for each in record.rows)
         _HEADS[id(record)] = replace(record, rows=rows)

@@ -1,7 +1,8 @@
 """XML lists without end: the items of a message's list, one by one, from a stream of bytes.
 
 Source: XML 1.0; SOAP 1.1 chapter 4.
-Limits: the list is the last of the message's fields.
+Limits: the list is the last of the message's fields; or (``behind``) the first of its lists, with
+little behind it.
 Why some items at a time: libxml2's streaming parser with a schema accepts truncated input when
 entities are off, and reports schema errors only at the end; so items are validated inside an
 otherwise empty message, at the same cost and in the right place.
@@ -16,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import deepcopy
+from operator import is_
 from typing import Any, BinaryIO, NamedTuple
 
 from lxml import etree
@@ -34,6 +36,7 @@ from gateway.mapping.stream import (
     NotShared,
     NotStreamed,
     ends_with_list,
+    first_list,
     headed,
     list_of,
 )
@@ -69,8 +72,9 @@ class XmlItems:
     """The items of a message whose root (or body element in an envelope) is ``record.name``.
 
     ``checker`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
-    tried on one that it faults. While the items are given, ``head`` is the message without them;
-    ``root`` is what is left at the end.
+    tried on one that it faults. ``behind``: other fields may stand behind the list, in at most a
+    hundred elements. While the items are given, ``head`` is the message without them, at the end
+    with what stands behind them; ``root`` is what is left at the end.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
     field is wrong; NotStreamed when other elements stand after the first item.
     """
@@ -82,10 +86,13 @@ class XmlItems:
         checker: Checker | None = None,
         mend: Mend | None = None,
         chunk: Callable[[], int] = lambda: CHUNK,
+        *,
+        behind: bool = False,
     ) -> None:
-        self.row, self.kind = list_of(record)
-        if not ends_with_list(record):
+        self.row, self.kind = first_list(record) if behind else list_of(record)
+        if not behind and not ends_with_list(record):
             raise NotStreamed(f"{record} goes on after its list")
+        self._behind = behind
         self.record, self.source = record, source
         self.head: Any = None
         self.root: Any = None
@@ -184,7 +191,7 @@ class XmlItems:
         """
         self.source.seek(0)
         self._alone = None
-        whole = _Whole(self.record, self.row.steps[0])
+        whole = _Whole(self.record, self.row.steps[0], behind=self._behind)
         texts = self._texts = _Texts(self.kind, self.row.steps[0], self._checker)
         quick = codec(self.kind).function("read_xml")
         after_run = False
@@ -217,6 +224,20 @@ class XmlItems:
             raise Malformed(problem) from None
         if self._alone is None:
             self._alone_without_items()
+        elif whole.message is not None and len(whole.message):
+            self._finish(whole.message)
+
+    def _finish(self, message: Any) -> None:
+        """Read the head again, with what stands behind the items. Raises NotStreamed where that is
+        not as it should be: what is wrong with it is for who reads the message whole."""
+        frame = deepcopy(self._alone)
+        frame.extend(map(deepcopy, message))
+        if not self._accepts(frame):
+            raise NotStreamed("something is wrong behind the items")
+        try:
+            self.head = codec(headed(self.record)).read(frame)
+        except Malformed as error:
+            raise NotStreamed(f"what stands behind the items cannot be read: {error}") from None
 
     def _alone_without_items(self) -> None:
         messages = [each for each in self.root.iter() if _is_message(each, self.record)]
@@ -323,10 +344,11 @@ def _is_message(element: Any, record: Record) -> bool:
 class _Whole:
     """The parser of the whole text, from which regular items were taken out."""
 
-    def __init__(self, record: Record, name: str) -> None:
+    def __init__(self, record: Record, name: str, *, behind: bool) -> None:
         self.message: Any = None
         self.between = False
         """Whether it stands in the message after an item."""
+        self._behind, self._left, self._begun = behind, False, False
         self._record, self._tag = record, f"{{{record.wire.namespace}}}{name}"
         self._parser = etree.XMLPullParser(("end", "pi"), tag=f"{{*}}{name}", **_HARDENED)
         self._sure, self._unclaimed = True, 0
@@ -351,6 +373,8 @@ class _Whole:
             inside = inside and element.tag == self._tag
             if inside:
                 found.append(element)
+        if found and (self._left or not self._in_a_row(found)):
+            raise NotStreamed("other elements between the items")
         # An end tag was the last thing, if it was one; where one hides, nobody knows any more.
         self._sure = self._sure and all(each[1] or each[2] for each in _HIDING.finditer(text))
         self.between = inside and self._sure
@@ -358,6 +382,13 @@ class _Whole:
         if self._unclaimed > ITEM:
             raise _endless()
         return found
+
+    def _in_a_row(self, items: list[Any]) -> bool:
+        """Whether nothing stands between these items, or between them and the ones before."""
+        first = self.message.index(items[0])
+        begins, self._begun = not self._begun, True
+        there = self.message[first : first + len(items)]
+        return (begins or not first) and all(map(is_, there, items))
 
     def skip(self, text: bytes) -> None:
         """Leave out regular items; blanks keep the numbers of lines and columns."""
@@ -371,6 +402,7 @@ class _Whole:
             return
         if len(message) > _BESIDE:
             raise NotStreamed("other elements among the items")
+        self._left = any(child.tag != self._tag for child in message)
         if message.text is not None:
             if message.text.strip(_BLANKS):
                 raise Malformed(
@@ -382,7 +414,7 @@ class _Whole:
         """The root at the end of the text."""
         root = self._parser.close()
         self.look_at_rest()
-        if self.message is not None and len(self.message):
+        if self.message is not None and len(self.message) and not self._behind:
             raise NotStreamed(f"{len(self.message)} elements beside the list")
         return root
 

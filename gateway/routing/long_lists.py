@@ -110,8 +110,9 @@ class LongList:
     def parts(self, items: Items) -> Iterator[Part]:
         """What is to be done, one after the other and perhaps again; ``took`` follows each."""
         for batch in items.batches(self._most):
-            message = self._message(batch)
-            yield Part(partial(self._take, message=message), len(batch))
+            yield self._part(batch)
+        if isinstance(self._head, StatusUpload) and self._head.parkings:
+            yield self._part(())
         if self._full and (self._refused < self._size or not self._size):
             place: _Place | None = None
             while True:
@@ -152,11 +153,16 @@ class LongList:
     def _most(self) -> int:
         return QUIET_PART if self._sees_all and is_quiet() else PART
 
-    def _message(self, batch: tuple[Any, ...]) -> Message:
+    def _part(self, batch: tuple[Any, ...]) -> Part:
+        """Some of the list; the first one with all that the message has beside it."""
         changes: dict[str, Any] = {self._field: batch}
         if hasattr(self._head, "full"):
             changes["full"] = False
-        return replace(self._head, **changes)
+        message, size = replace(self._head, **changes), len(batch)
+        if isinstance(self._head, StatusUpload):
+            size += len(self._head.parkings)
+            self._head = replace(self._head, parkings=())
+        return Part(partial(self._take, message=message), size)
 
     def _take(self, work: Work, message: Message) -> Receipt:
         if self._full and self._kept:

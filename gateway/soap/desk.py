@@ -29,6 +29,7 @@ from gateway.model.message import (
     Receipt,
     Result,
     ResultCode,
+    StatusUpload,
     TokenQuery,
 )
 from gateway.soap import listing, long, offload
@@ -56,7 +57,11 @@ class SoapDesk:
     def lists(self) -> list[str]:
         """The body elements of requests that are read item by item when they are long."""
         records = [each.request.record for each in self._operations.values()]
-        return [f"{{{r.wire.namespace}}}{r.name}" for r in records if ends_with_list(r)]
+        return [
+            f"{{{r.wire.namespace}}}{r.name}"
+            for r in records
+            if ends_with_list(r) or r.cls is StatusUpload
+        ]
 
     @property
     def items(self) -> dict[str, frozenset[str]]:

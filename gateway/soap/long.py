@@ -1,7 +1,7 @@
 """SOAP messages that are too long to be held: first their head, then a list item by item.
 
 Source: SOAP 1.1 chapter 4 (Header before Body); OCHP 1.4 (a whole list is one message).
-Limits: UTF-8, no signature, one list that ends the message; all else is read whole, within the
+Limits: UTF-8, no signature, one long list with little behind it; all else is read whole, within the
 limits of ``parse``. Of what is refused and mended the first ``NAMED`` are named.
 Why: nothing of a list counts before it was read to its end: every item is checked and read, those
 that are good wait in a file. A list that is cut off has changed nothing then, and memory holds a
@@ -131,7 +131,7 @@ def _at_once() -> int:
 def read(record: Record, message: Long) -> Upload:
     """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
     file: Any = XmlGate(message.file)  # it reads and seeks
-    items = XmlItems(record, file, message.schema, message.mend, _at_once)
+    items = XmlItems(record, file, message.schema, message.mend, _at_once, behind=True)
     spool = Spool(items.kind.cls)
     refused: list[Refusal] = []
     mended: list[str] = []

@@ -314,3 +314,59 @@ def test_a_relative_name_of_a_namespace_is_only_odd() -> None:
     data = message(POINTS[0] + POINTS[1]).replace(b"xmlns=", b'xmlns:odd="odd" xmlns=', 1)
 
     assert len(streamed(data)) == 2
+
+
+STATUS = registry.adapter_for("ochp-1.4").operations["UpdateStatus"].request.record
+EVSE = '<evse major="available"><evseId>AT*ALP*E{}</evseId></evse>'
+SPOT = '<parking status="unknown"><parkingId>AT*ALP*P1</parkingId></parking>'
+TTL = "<ttl><DateTime>2031-05-02T09:00:00Z</DateTime></ttl>"
+
+
+def statuses(inside: str, *, behind: bool = True) -> tuple[Any, list[Any]]:
+    data = message(inside, "UpdateStatusRequest")
+    items = XmlItems(
+        STATUS, io.BytesIO(data), schema_for("ochp", "1.4"), chunk=lambda: 700, behind=behind
+    )
+    return items, [item.value for item in items]
+
+
+@given(
+    st.integers(0, 40), st.integers(0, 3), st.booleans(), st.sampled_from(["", "\n", "<!-- x -->"])
+)
+@settings(deadline=None)
+def test_what_stands_behind_a_list_is_in_the_head(
+    evses: int, spots: int, ends: bool, between: str
+) -> None:
+    """All of the message is in the head or among the items, whatever its length."""
+    parts = [*map(EVSE.format, range(evses)), *[SPOT] * spots, *[TTL] * ends]
+    items, values = statuses(between.join(parts))
+    root = etree.fromstring(message("".join(parts), "UpdateStatusRequest"))
+    whole = interpret.read(STATUS, root)
+
+    assert tuple(values) == whole.evses
+    assert (items.head.evses, items.head.parkings, items.head.ttl) == (
+        (),
+        whole.parkings,
+        whole.ttl,
+    )
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        EVSE.format(1) + SPOT + EVSE.format(2),
+        EVSE.format(1) + TTL + SPOT,
+        EVSE.format(1) + TTL + TTL,
+        EVSE.format(1) + SPOT * 101,
+        EVSE.format(1) + SPOT.replace("unknown", "free"),
+        EVSE.format(1) + "x" + SPOT,
+        "".join(map(EVSE.format, range(50))) + SPOT + "".join(map(EVSE.format, range(50))),
+    ],
+    ids=["between", "order", "twice", "many", "wrong", "text", "later"],
+)
+def test_what_is_wrong_behind_a_list_is_for_who_reads_it_whole(inside: str) -> None:
+    """Nothing of it counts."""
+    with pytest.raises((NotStreamed, Malformed)):
+        statuses(inside)
+    with pytest.raises(NotStreamed, match="no list of its own"):
+        statuses(inside, behind=False)

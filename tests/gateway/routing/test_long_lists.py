@@ -1,13 +1,22 @@
 """The end of a full list that is too long for one transaction: what it did not have."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from gateway.adapter import Items
-from gateway.model.message import LocationUpload, Message, ResultCode, TokenUpload
+from gateway.model.message import (
+    LocationUpload,
+    Message,
+    Receipt,
+    ResultCode,
+    StatusUpload,
+    TokenUpload,
+)
+from gateway.model.status import EvseStatus, MajorStatus, ParkingStatus
 from gateway.routing.exchange import UPLOADS
 from gateway.routing.long_lists import PART, LongList
 from gateway.routing.records import unpack
@@ -117,3 +126,28 @@ def test_what_somebody_else_has_sent_meanwhile_stays(
         assert row.source == "lists-cpo"
         assert site.records[0].name == "mine"
         assert not any(map(gone, evses(site)))
+
+
+@pytest.mark.parametrize("count", [0, 1, PART, 2 * PART + 1])
+def test_what_stands_beside_a_list_is_taken_once(count: int) -> None:
+    """Parking spots come with the first part, or alone; the end of the message holds for all."""
+    evses = [EvseStatus(evse_id=f"DE*ACM*E{number}") for number in range(count)]
+    spots = (ParkingStatus(parking_id="DE*ACM*P1", status=MajorStatus.AVAILABLE),)
+    until = datetime(2031, 5, 2, tzinfo=UTC)
+    taken: list[StatusUpload] = []
+
+    def take(work: Any, message: Any) -> Receipt:
+        taken.append(message)
+        return Receipt()
+
+    long = LongList(StatusUpload(parkings=spots, ttl=until), take, sees_all=False)
+    work: Any = None
+    sizes = []
+    for part in long.parts(Listed(evses)):
+        long.took(part, part.do(work))
+        sizes.append(part.size)
+
+    assert [each for message in taken for each in message.evses] == evses
+    assert [message.parkings for message in taken] == [spots, *[()] * (len(taken) - 1)]
+    assert {message.ttl for message in taken} == {until}
+    assert sum(sizes) == count + 1

@@ -287,6 +287,87 @@ async def test_tokens_that_a_long_list_has_no_more_are_withdrawn(gate: Gate) -> 
     assert expired == {data.ochp_uid(0), data.ochp_uid(1)}
 
 
+def words(number: int, major: str = "available") -> str:
+    evse_id = f"AT*ALP*E{number:05}*1"
+    return f'<evse major="{major}" minor="{MINOR[major]}"><evseId>{evse_id}</evseId></evse>'
+
+
+MINOR = {"available": "available", "not-available": "charging"}
+SPOT = '<parking status="available"><parkingId>AT*ALP*P0001</parkingId></parking>'
+UNTIL = "<ttl><DateTime>2099-01-01T00:00:00Z</DateTime></ttl>"
+LIVE = "UpdateStatusRequest"
+
+
+async def live(gate: Gate, scope: str = "") -> dict[str, tuple[str, ...]]:
+    """What a home-CSP is told of this moment, by EVSE or parking spot."""
+    body = await gate.fahr.call("GetStatusRequest", scope, live=True)
+    return {child[0].text: tuple(child.attrib.values()) for child in body}
+
+
+@pytest_twisted.ensureDeferred
+async def test_live_status_comes_in_any_length(gate: Gate, monkeypatch: Any) -> None:
+    """In parts, with what stands behind it: spots once, the end of the message for each entry."""
+    store, counts = gate.app.store, list[int]()
+    run = store.run
+    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
+    monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
+    evses = "".join(map(words, range(300)))
+
+    await gate.alpen.said_ok(LIVE, evses + SPOT + UNTIL, live=True)
+
+    assert len(counts) >= 300 / long_lists.PART
+    told = await live(gate)
+    assert len(told) == 300
+    assert set(told.values()) == {("available", "available", "2099-01-01T00:00:00Z")}
+    scope = "<statusType>parking</statusType>"
+    assert await live(gate, scope) == {"AT*ALP*P0001": ("available", "2099-01-01T00:00:00Z")}
+
+    await gate.alpen.said_ok(
+        LIVE, "".join(words(number, "not-available") for number in range(250)), live=True
+    )
+    told = await live(gate)
+    assert [each[:2] for each in told.values()].count(("not-available", "charging")) == 250
+    assert len(told) == 300
+
+
+@pytest.mark.parametrize("who", ["alpenstrom", "nordlicht"], ids=["strict", "lenient"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"@{SPOT}{UNTIL}",
+        f"{UNTIL}@",
+        f"@{SPOT}@",
+        "@" + SPOT * 150,
+        "@<other/>",
+        "@<ttl><DateTime>2099-02-30T00:00:00Z</DateTime></ttl>",
+        "@<ttl>mislaid<DateTime>2099-01-01T00:00:00Z</DateTime></ttl>",
+        f"@{UNTIL}{UNTIL}",
+        f"@{SPOT.replace('available', 'free')}",
+        f"@{words(1).replace('ALP', 'XXX')}{SPOT}",
+        f"@{words(1).replace('AT*', '')}{SPOT}",
+    ],
+    ids=[
+        *("good", "end first", "spots between", "many spots", "other", "no day", "text"),
+        *("end twice", "no status", "foreign", "no id"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_what_stands_behind_live_status_is_looked_at(
+    gate: Gate, inside: str, who: str
+) -> None:
+    """A long message is answered as a short one is, whatever stands where."""
+    many = "".join(map(words, range(200)))
+    body = wrapped(LIVE, inside.replace("@", many), who, f"secret-of-{who}")
+    body = body.replace(b"AT*ALP", b"DE*NOR") if who == "nordlicht" else body
+    answers = []
+    for spool in (SPOOL, 10_000_000):
+        server = gate.app._public
+        server.limits = msgspec.structs.replace(server.limits, spool=spool)
+        status, answer = await sent(gate, body)
+        answers.append((status, [(each.tag, each.text) for each in answer.iter()]))
+    assert answers[0] == answers[1]
+
+
 @pytest_twisted.ensureDeferred
 async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatch: Any) -> None:
     """Transactions are counted, not seconds."""
