@@ -221,6 +221,16 @@ def _only(record: Record, rows: tuple[Row, ...]) -> Record:
     return _PARTS[key]
 
 
+def with_one_list(record: Record, message: Any) -> Record:
+    """The record with that of its lists alone of which a message has something, else the first."""
+    rows = lists(record)
+    said = next((row for row in rows if getattr(message, row.field)), rows[0])
+    others = [row for row in rows if row is not said]
+    return (
+        _only(record, tuple(row for row in record.rows if row not in others)) if others else record
+    )
+
+
 def _inside(text: str) -> str:
     if text.endswith("/>"):
         return ""

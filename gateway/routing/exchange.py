@@ -111,6 +111,7 @@ QUERIES: Mapping[type[Message], Handler] = {
 PartsHandler = Callable[[Work, Any], Iterator[Message]]
 PARTS: Mapping[type[Message], PartsHandler] = {
     LocationQuery: location_lists.parts,
+    StatusQuery: live_lists.parts,
     TokenQuery: tokens.parts,
 }
 """The same for replies that may be long."""

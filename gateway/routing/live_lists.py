@@ -19,28 +19,55 @@ from gateway.routing.records import HIDDEN, same_id, spot_id, unpack
 from gateway.routing.sites import Site, gone
 from gateway.routing.status import combined, complete, current, effective, has_lapsed, parking_now
 from gateway.routing.work import SLICE, Work
-from gateway.store import Filter, Kind, Object
+from gateway.store import Filter, Kind, Object, slices
 
 # -- queries ---------------------------------------------------------------------------------
 
 
 def query(work: Work, message: StatusQuery) -> StatusList:
     """The live status that the caller may see, as it holds now."""
-    scope = message.scope or StatusScope.EVSE
+    found = list(parts(work, message))
+    if len(found) == 1:
+        return found[0]
+    return StatusList(
+        combined=tuple(each for part in found for each in part.combined),
+        evses=tuple(each for part in found for each in part.evses),
+        parkings=tuple(each for part in found for each in part.parkings),
+    )
+
+
+def parts(work: Work, message: StatusQuery) -> Iterator[StatusList]:
+    """The whole of ``query`` in parts, at least one; all of them have the same kind of list."""
     if not work.related("status", CPO_SIDE):
-        return StatusList(result=NO_RELATION)
+        yield StatusList(result=NO_RELATION)
+        return
+    empty = True
+    for part in _parts(work, message):
+        empty = False
+        yield part
+    if empty:
+        yield StatusList()
+
+
+def _parts(work: Work, message: StatusQuery) -> Iterator[StatusList]:
+    scope = message.scope or StatusScope.EVSE
     if scope is StatusScope.COMBINED:
-        return StatusList(combined=tuple(_combined(work, message.since)))
+        for some in slices(_combined(work, message.since), SLICE):
+            yield StatusList(combined=tuple(some))
+        return
     kind: Kind = "parking_status" if scope is StatusScope.PARKING else "evse_status"
     owners = work.visible(kind, "status", CPO_SIDE, None) or []
-    rows = work.tx.objects.each(kind, Filter(owners=owners, since=message.since))
-    if scope is StatusScope.PARKING:
-        spots = (unpack(ParkingStatus, row.body) for row in rows)
-        return StatusList(parkings=tuple(parking_now(spot, work.now) for spot in spots))
+    found = work.tx.objects.each(kind, Filter(owners=owners, since=message.since))
     kept = _kept_back(work, work.asker)
-    said = (unpack(EvseStatus, row.body) for row in rows if (row.owner, row.id) not in kept)
-    shown = (complete(current(status, work.now)) for status in said)
-    return StatusList(evses=tuple(status for status in shown if status.major))
+    for rows in slices(found, SLICE):
+        if scope is StatusScope.PARKING:
+            spots = (unpack(ParkingStatus, row.body) for row in rows)
+            yield StatusList(parkings=tuple(parking_now(spot, work.now) for spot in spots))
+            continue
+        said = (unpack(EvseStatus, row.body) for row in rows if (row.owner, row.id) not in kept)
+        shown = (complete(current(status, work.now)) for status in said)
+        if told := tuple(status for status in shown if status.major):
+            yield StatusList(evses=told)
 
 
 def _kept_back(work: Work, party: Party) -> set[tuple[str, str]]:

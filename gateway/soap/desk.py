@@ -29,6 +29,7 @@ from gateway.model.message import (
     Receipt,
     Result,
     ResultCode,
+    StatusQuery,
     StatusUpload,
     TokenQuery,
 )
@@ -94,7 +95,7 @@ class SoapDesk:
             raise NoneReadable(refused)
         if refused and getattr(message, "full", False):
             message = msgspec.structs.replace(message, full=False)
-        if isinstance(message, LocationQuery | TokenQuery):
+        if isinstance(message, LocationQuery | StatusQuery | TokenQuery):
             write = partial(listing.write, desk, operation, partner)
             first, body = await desk.ask_parts(partner, message, call.correlation_id, write)
             call.result = _said(first)

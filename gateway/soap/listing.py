@@ -1,6 +1,7 @@
 """Answers that are too long to be held: written part by part into a file, then sent from it.
 
-Limits: one list that ends the message. An answer of one part is written in memory as ever.
+Limits: one list that ends the message, of several the one that has something. An answer of one part
+is written in memory as ever.
 Why: a whole list is written before anything of it is sent, so an error in the middle is still an
 answer; memory holds a part at a time. Of what is lost in it each rule is told once for a part.
 """
@@ -13,7 +14,7 @@ from typing import BinaryIO, cast
 from gateway.adapter import Desk, Operation, Partner
 from gateway.mapping.compile import codec
 from gateway.mapping.context import Context, Counting
-from gateway.mapping.stream import frame, joined, say
+from gateway.mapping.stream import frame, joined, say, with_one_list
 from gateway.model.message import Message
 
 _PIECE = 64 * 1024
@@ -30,6 +31,7 @@ def write(
         ctx = Context(desk.facts(partner), partner.options)
         return first, codec(record).write_xml(first, ctx).encode()
     ctx = Counting(desk.facts(partner), partner.options)
+    record = with_one_list(record, first)
     before, after = frame(record, first, ctx)
     number = 0
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by who reads it

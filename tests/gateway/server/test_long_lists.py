@@ -330,6 +330,27 @@ async def test_live_status_comes_in_any_length(gate: Gate, monkeypatch: Any) -> 
     assert len(told) == 300
 
 
+@pytest.mark.parametrize("scope", ["evse", "parking", "combined"])
+@pytest_twisted.ensureDeferred
+async def test_live_status_is_shown_whole(gate: Gate, monkeypatch: Any, scope: str) -> None:
+    """More than is read at once: each once, in their order, as an answer of one part has them."""
+    count = 2 * SLICE + 5
+    spots = [SPOT.replace("P0001", f"P{number:05}") for number in range(count)]
+    await gate.alpen.said_ok(UPDATE, "".join(points(count)))
+    await gate.alpen.said_ok(LIVE, "".join(map(words, range(count))), live=True)
+    await gate.alpen.said_ok(LIVE, "".join(spots), live=True)
+    asked = f"<statusType>{scope}</statusType>"
+
+    shown = await gate.fahr.call("GetStatusRequest", asked, live=True)
+
+    monkeypatch.setattr("gateway.routing.live_lists.SLICE", 10 * SLICE)
+    whole = await gate.fahr.call("GetStatusRequest", asked, live=True)
+    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
+    assert [etree.QName(each).localname for each in shown] == [scope] * count
+    names = [each[0].text for each in shown]
+    assert names == sorted(set(names))
+
+
 @pytest.mark.parametrize("who", ["alpenstrom", "nordlicht"], ids=["strict", "lenient"])
 @pytest.mark.parametrize(
     "inside",
