@@ -147,9 +147,25 @@ class Schema:
 
     def accepts(self, element: Element) -> bool:
         """Whether a message is valid; the same as ``not check(element)``, without the reasons."""
-        if _is_wide(element):
-            return not self.check(element)
-        return bool(self._validator().validate(element))
+        if not _is_wide(element):
+            return bool(self._validator().validate(element))
+        parser = self._along()
+        text = etree.tostring(element, with_tail=False)
+        try:
+            for start in range(0, len(text), _PIECE):
+                parser.feed(text[start : start + _PIECE])
+                if len(parser.feed_error_log):
+                    return False
+            parser.close()
+        except etree.XMLSyntaxError:
+            return False
+        return True
+
+    def _along(self) -> etree.XMLParser:
+        """A parser that validates while it is fed: what is wrong is in its log, without places."""
+        return etree.XMLParser(
+            schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
+        )
 
     def holds(self, text: bytes) -> bool:
         """Whether the text of a message is well-formed and valid: in less time than it takes to
@@ -167,9 +183,7 @@ class Schema:
     def _crowd(self, element: Element) -> list[Problem] | None:
         """The problems of a wide or large message if it has none or too many. While it parses,
         libxml2 does not tell where they are, and so does not count what stands before each."""
-        parser = etree.XMLParser(
-            schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
-        )
+        parser = self._along()
         text, count = etree.tostring(element, with_tail=False), 0
         try:
             for start in range(0, len(text), _PIECE):

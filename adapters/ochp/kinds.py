@@ -106,16 +106,18 @@ def _parse_local(value: str) -> datetime:
 
 def _format_local(value: datetime) -> str:
     offset = value.utcoffset()
-    if offset is None or value.microsecond:
-        raise ValueError(f"{value.isoformat()} has no offset, or fractions of a second")
-    return f"{wall_time(value)}{_offset(offset)}"
+    said = None if offset is None else _offset(offset)
+    if said is None or value.microsecond:
+        why = "no offset, or fractions of a second or of a minute of offset"
+        raise ValueError(f"{value.isoformat()} has {why}")
+    return f"{wall_time(value)}{said}"
 
 
 @lru_cache(maxsize=256)
-def _offset(offset: timedelta) -> str:
+def _offset(offset: timedelta) -> str | None:
     minutes, rest = divmod(abs(offset), timedelta(minutes=1))
     if rest:
-        raise ValueError(f"an offset of {offset} has fractions of a minute")
+        return None
     sign = "-" if offset < timedelta() else "+"
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
 

@@ -20,7 +20,7 @@ from lxml import etree
 from adapters.ochp import kinds
 from gateway import iso
 from gateway.mapping.carriers import local
-from gateway.mapping.kinds import BOOLEAN, NUMBER, Kind, parse_instant
+from gateway.mapping.kinds import BOOLEAN, NUMBER, Kind, parse_decimal, parse_instant
 from gateway.model.ids import contract_of_din, parse_contract, parse_evse
 
 _NS = f"{{{kinds.NAMESPACE}}}"
@@ -71,8 +71,8 @@ def _degrees(value: str) -> str:
 
 
 def _whole(value: str) -> str:
-    number = Decimal(value)
-    return str(int(number)) if number == int(number) else value
+    number = parse_decimal(value)  # bounded: a short text may be a number of millions of digits
+    return str(int(number)) if number == number.to_integral_value() else value
 
 
 def _duration(value: str) -> str:

@@ -148,7 +148,7 @@ def format_decimal(value: Decimal) -> str:
     ('100', '14.250')
     """
     text = str(value)
-    return format(value, "f") if "E" in text else text
+    return text if type(value) is Decimal and "E" not in text else format(value, "f")
 
 
 def _number_of_json(value: Any) -> Decimal:

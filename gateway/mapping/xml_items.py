@@ -72,9 +72,9 @@ class XmlItems:
     """The items of a message whose root (or body element in an envelope) is ``record.name``.
 
     ``checker`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
-    tried on one that it faults. ``behind``: other fields may stand behind the list, in at most a
-    hundred elements. While the items are given, ``head`` is the message without them, at the end
-    with what stands behind them; ``root`` is what is left at the end.
+    tried on all of them if it faults one. ``behind``: other fields may stand behind the list, in at
+    most a hundred elements. While the items are given, ``head`` is the message without them, at the
+    end with what stands behind them; ``root`` is what is left at the end.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
     field is wrong; NotStreamed when other elements stand after the first item.
     """
@@ -103,6 +103,7 @@ class XmlItems:
         self._texts: _Texts
         item = re.escape(f"{record.name}/{self.row.steps[0]}")
         self._place = re.compile(rf"({item}\[)(\d+)\]")
+        self._heard: set[str] = set()
 
     def _check(self, element: Any) -> tuple[Problem, ...]:
         return tuple(self._checker.check(element)) if self._checker else ()
@@ -265,8 +266,9 @@ class XmlItems:
         mended, notes = self._mend(message)
         if len(mended) != len(message):
             mended, notes = message, []  # nobody knows which item became of which
+        self._look_before(mended[:-count])
         told: dict[int, list[str]] = {}
-        for note in notes:
+        for note in self._unheard(notes):
             found = self._place.match(note)
             place = number + (int(found[2]) - 1 if found else 0)
             told.setdefault(place, []).append(self._numbered(note, number))
@@ -282,6 +284,24 @@ class XmlItems:
                 yield Item(place, at, codec(self.kind).read(element, at), (), why)
             except Malformed as error:
                 yield Item(place, at, None, error.problems, why, element=element)
+
+    def _look_before(self, elements: Sequence[Any]) -> None:
+        """Raises NotStreamed where an item is among what stands before the list: it was sent under
+        another name, and is none until it is put right."""
+        if any(each.tag == self._texts.tag for each in elements):
+            raise NotStreamed("an item under another name before the list")
+
+    def _unheard(self, notes: Sequence[str]) -> list[str]:
+        """Notes but for those on what stands around the items that were given before: it is put
+        right anew with each message of items, and told once."""
+        fresh: list[str] = []
+        for note in notes:
+            if not self._place.match(note):
+                if note in self._heard:
+                    continue
+                self._heard.add(note)
+            fresh.append(note)
+        return fresh
 
     def _with(self, element: Any) -> Any:
         """The message without items, and a copy of this one."""
@@ -323,7 +343,9 @@ class XmlItems:
         if self._mend is not None:
             mended, notes = self._mend(self._alone)
             if notes and self._accepts(mended):
-                return mended[place], (), tuple(self._numbered(note, number) for note in notes)
+                self._look_before(mended[:place])
+                told = (self._numbered(note, number) for note in self._unheard(notes))
+                return mended[place], (), tuple(told)
         problems = self._check(self._alone)
         if not any(self._place.match(each.path) for each in problems):
             raise Malformed(problems)
@@ -430,7 +452,7 @@ class _Texts:
         """As most items end."""
         self._name, self._prefix = name, ""
         self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?%s\s*>" % re.escape(name.encode()))
-        self._tag = f"{{{kind.wire.namespace}}}{name}"
+        self.tag = f"{{{kind.wire.namespace}}}{name}"
         self._around, self._beside = (b"", b""), 0
         self._parser = etree.XMLParser(**_HARDENED)
         self._match: Callable[[str, int], re.Match[str] | None] = lambda text, at: None
@@ -490,7 +512,7 @@ class _Texts:
         before = beside[-1].tail if beside else message.text
         if (
             len(beside) != self._beside
-            or item.tag != self._tag
+            or item.tag != self.tag
             or (before or "").strip(_BLANKS)
             or any(True for _ in instructions)
         ):

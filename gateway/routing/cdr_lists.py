@@ -6,7 +6,7 @@ Rules: a decision is taken for what is accepted or revised; the same decision ag
 every other one is refused. Who knows no decisions sees all CDRs as they were told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -17,8 +17,8 @@ from gateway.routing.cdr_told import decide, for_list
 from gateway.routing.location_lists import NO_RELATION
 from gateway.routing.parties import CPO_SIDE, EMSP_SIDE
 from gateway.routing.records import clean, owner_key, party_of, same_id, unpack
-from gateway.routing.work import Refusals, Work
-from gateway.store import Filter, Object
+from gateway.routing.work import SLICE, Refusals, Work
+from gateway.store import Filter, Kind, Object, slices
 
 
 def decisions(work: Work, message: CdrDecisions) -> Receipt:
@@ -53,43 +53,55 @@ def _referred(work: Work, ref: CdrRef) -> list[Object]:
 
 def query(work: Work, message: CdrQuery) -> CdrList:
     """CDRs for the asking home-CSP, or of the asking visited-CSO."""
+    wanted = _wanted(work, message)
+    if wanted is None:
+        return CdrList(result=NO_RELATION)
+    if message.id is not None:
+        rows = _with_id(work, message, wanted)
+        total = len(rows)
+    else:
+        rows, total = work.listed(_kind(work, message), wanted, message.page)
+    return CdrList(cdrs=_shown(work, message, rows), total=total)
+
+
+def parts(work: Work, message: CdrQuery) -> Iterator[CdrList]:
+    """The whole list of ``query`` in parts, at least one."""
+    wanted = _wanted(work, message)
+    if wanted is None or message.id is not None or message.page is not None:
+        yield query(work, message)
+        return
+    empty = True
+    for rows in slices(work.tx.objects.each(_kind(work, message), wanted), SLICE):
+        empty = False
+        yield CdrList(cdrs=_shown(work, message, rows))
+    if empty:
+        yield CdrList()
+
+
+def _kind(work: Work, message: CdrQuery) -> Kind:
+    return "cdr" if message.mine or work.asker.habits.decides_cdrs else "sent_cdr"
+
+
+def _wanted(work: Work, message: CdrQuery) -> Filter | None:
+    """Which CDRs the caller asks for; None: it has no roaming relation for them."""
     if message.mine:
         return _own(work, message)
     if not work.related("cdrs", CPO_SIDE):
-        return CdrList(result=NO_RELATION)
-    decides = work.asker.habits.decides_cdrs
+        return None
     states: Iterable[CdrState] | None = None
-    if decides:
+    if work.asker.habits.decides_cdrs:
         states = [message.state] if message.state else [CdrState.ACCEPTED, CdrState.REVISED]
-    wanted = Filter(
+    return Filter(
         owners=[owner_key(message.owner)] if message.owner else None,
         since=message.since,
         until=message.until,
         key=("to", [work.asker.id]),
         states=None if states is None else [state.value for state in states],
     )
-    if message.id is not None:
-        found = work.tx.objects.find("cdr" if decides else "sent_cdr", "id", same_id(message.id))
-        rows = [
-            row
-            for row in found
-            if row.sort_key == work.asker.id and (not wanted.owners or row.owner in wanted.owners)
-        ]
-        total = len(rows)
-    else:
-        rows, total = work.listed("cdr" if decides else "sent_cdr", wanted, message.page)
-    if decides:
-        shown = [for_list(work, row, CdrState(row.state or "accepted")) for row in rows]
-    else:
-        shown = [unpack(Cdr, row.body) for row in rows]
-        if not (message.peek or work.pushes(work.asker, "cdrs")):
-            # who is not sent its CDRs has taken what it was given
-            work.fetched += ((row.owner, row.id) for row in rows)
-    return CdrList(cdrs=tuple(shown), total=total)
 
 
-def _own(work: Work, message: CdrQuery) -> CdrList:
-    """What the caller sent, with what became of it."""
+def _own(work: Work, message: CdrQuery) -> Filter | None:
+    """The same of what the caller sent."""
     asker = work.asker
     if message.owner:
         owner = clean(message.owner)
@@ -101,21 +113,38 @@ def _own(work: Work, message: CdrQuery) -> CdrList:
             name for name in known if work.directory.speaks_for(asker, party_of(name), CPO_SIDE)
         ]
     if not owners and not work.related("cdrs", EMSP_SIDE):
-        return CdrList(result=NO_RELATION)
-    if message.id is not None:
-        found = (work.tx.objects.get("cdr", name, same_id(message.id)) for name in owners)
-        rows = [row for row in found if row]
-        total = len(rows)
-    else:
-        state = message.state or CdrState.DECLINED
-        wanted = Filter(owners, message.since, message.until, states=[state.value])
-        rows, total = work.listed("cdr", wanted, message.page)
-    shown = (
-        replace(
-            unpack(Cdr, row.body),
-            owner=party_of(row.owner),
-            state=CdrState(row.state or "accepted"),
+        return None
+    state = message.state or CdrState.DECLINED
+    return Filter(owners, message.since, message.until, states=[state.value])
+
+
+def _with_id(work: Work, message: CdrQuery, wanted: Filter) -> list[Object]:
+    """The CDRs of one id, in whatever state."""
+    id = same_id(message.id or "")
+    if message.mine:
+        found = (work.tx.objects.get("cdr", name, id) for name in wanted.owners or ())
+        return [row for row in found if row]
+    return [
+        row
+        for row in work.tx.objects.find(_kind(work, message), "id", id)
+        if row.sort_key == work.asker.id and (not wanted.owners or row.owner in wanted.owners)
+    ]
+
+
+def _shown(work: Work, message: CdrQuery, rows: Sequence[Object]) -> tuple[Cdr, ...]:
+    """Stored CDRs as the caller is told them, with what became of its own."""
+    if message.mine:
+        return tuple(
+            replace(unpack(Cdr, row.body), owner=party_of(row.owner), state=_state(row))
+            for row in rows
         )
-        for row in rows
-    )
-    return CdrList(cdrs=tuple(shown), total=total)
+    if work.asker.habits.decides_cdrs:
+        return tuple(for_list(work, row, _state(row)) for row in rows)
+    if not (message.peek or work.pushes(work.asker, "cdrs")):
+        # who is not sent its CDRs has taken what it was given
+        work.fetched += ((row.owner, row.id) for row in rows)
+    return tuple(unpack(Cdr, row.body) for row in rows)
+
+
+def _state(row: Object) -> CdrState:
+    return CdrState(row.state or "accepted")

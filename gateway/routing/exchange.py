@@ -110,6 +110,7 @@ QUERIES: Mapping[type[Message], Handler] = {
 """What only reads it."""
 PartsHandler = Callable[[Work, Any], Iterator[Message]]
 PARTS: Mapping[type[Message], PartsHandler] = {
+    CdrQuery: cdr_lists.parts,
     LocationQuery: location_lists.parts,
     StatusQuery: live_lists.parts,
     TokenQuery: tokens.parts,
@@ -282,7 +283,7 @@ class Exchange:
 
         async with self._long(asked):
             made, work = await self.runtime.in_thread(read, writing=False)
-        if asked.transcript:
+        if asked.transcript and not work.fetched:
             asked.transcript.looked_up(*self._entry(asked, ledger.outcome_of(first[0]), work))
         else:
             await self._enter(asked, first[0], work)

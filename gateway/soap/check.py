@@ -74,7 +74,7 @@ async def _mended(
     # the reasons are asked for last: they take longer than all else, and mending may end them
     if lenient is not None and not unwieldy:
         body, notes = await run(size, lenient, body)
-        if await run(size, schema.accepts, body):
+        if await run(size, schema.accepts, body) if notes else False:
             return body, notes, []
     problems = await run(size, schema.check, body)
     if unwieldy:

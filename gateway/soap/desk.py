@@ -19,11 +19,12 @@ from twisted.internet.defer import DeferredSemaphore
 from gateway.adapter import Desk, Form, Operation, Partner, SoapAdapter
 from gateway.errors import GatewayError, Malformed
 from gateway.mapping.compile import codec
-from gateway.mapping.context import Context, Note, Outcome, mended
+from gateway.mapping.context import mended
 from gateway.mapping.kinds import Kind
 from gateway.mapping.record import Record, Row
 from gateway.mapping.stream import NotStreamed, ends_with_list, item_names, list_row, lists
 from gateway.model.message import (
+    CdrQuery,
     LocationQuery,
     Message,
     Receipt,
@@ -42,6 +43,8 @@ _SMALL = 50
 """Children of a body up to which decoding in the reactor is cheaper than a thread."""
 _REASONS = 20
 _TEXT = 1000
+_LONG = (CdrQuery, LocationQuery, StatusQuery, TokenQuery)
+"""Queries whose replies may be long."""
 _AT_ONCE = 2
 """Long lists that are read at the same time."""
 
@@ -95,7 +98,7 @@ class SoapDesk:
             raise NoneReadable(refused)
         if refused and getattr(message, "full", False):
             message = msgspec.structs.replace(message, full=False)
-        if isinstance(message, LocationQuery | StatusQuery | TokenQuery):
+        if isinstance(message, _LONG):
             write = partial(listing.write, desk, operation, partner)
             first, body = await desk.ask_parts(partner, message, call.correlation_id, write)
             call.result = _said(first)
@@ -137,7 +140,7 @@ class SoapDesk:
             reply = _partly(reply, refused)
         call.result = _said(reply)
         size = 0 if _length(reply) <= _SMALL else offload.IN_THREAD
-        body = await offload.run(size, _write, desk, operation, call.party, reply)
+        body = await offload.run(size, listing.whole, desk, operation, call.party, reply)
         return _with_refused(body, operation, refused) if refused else body
 
     def answer_error(self, call: SoapCall, error: GatewayError) -> bytes | None:
@@ -147,7 +150,7 @@ class SoapDesk:
         if operation is None or reply is None:
             return None
         call.result = _said(reply)
-        body = _write(call.desk or self._desk, operation, call.party, reply)
+        body = listing.whole(call.desk or self._desk, operation, call.party, reply)
         if isinstance(error, NoneReadable):
             body = _with_refused(body, operation, error.refused)
         return body
@@ -165,26 +168,6 @@ class NoneReadable(Malformed):
     def __init__(self, refused: list[Refusal]) -> None:
         self.refused = refused
         super().__init__(problem for one in refused for problem in one.problems)
-
-
-def _write(desk: Desk, operation: Operation, partner: Partner, reply: Message) -> bytes:
-    ctx = Context(desk.facts(partner), partner.options)
-    write = codec(operation.reply.record).write_xml
-    body = write(reply, ctx)
-    left_out = [note for note in ctx.notes if _is_item(note)]
-    result = getattr(reply, "result", None)
-    if left_out and isinstance(result, Result) and result.code is ResultCode.OK:
-        reasons = "; ".join(note.why or note.rule for note in left_out)
-        text = f"{len(left_out)} left out: {reasons}"[:_TEXT]
-        told = msgspec.structs.replace(reply, result=msgspec.structs.replace(result, text=text))
-        body = write(told, Context(ctx.facts, ctx.options, quiet=True))
-    return body.encode()
-
-
-def _is_item(note: Note) -> bool:
-    """Whether a whole item of a list could not be said: ``cdrs/3``."""
-    name, _, place = note.path.partition("/")
-    return note.outcome is Outcome.DROPPED and place.isdigit() and name.isalpha()
 
 
 def _said(reply: Message) -> str:

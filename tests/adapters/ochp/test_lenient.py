@@ -158,6 +158,14 @@ def deviating() -> list[tuple[str, str, str]]:
     return rows
 
 
+@pytest.mark.parametrize("number", ["1E+9999999", "1E+400000", "-9E999", "1E-9999999", "9" * 60])
+def test_a_short_text_of_a_long_number_takes_no_time(number):
+    """It is no whole number of the protocol, and nobody writes it out to see that."""
+    node = message("AddCDRsRequest", CDR.replace("<taxrate>21<", f"<taxrate>{number}<"))
+    mended, _ = ADAPTER.mend(node)
+    assert mended.findtext(".//{*}taxrate") == number
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_the_good_messages_are_good(name):
     node = message(*GOOD[name])

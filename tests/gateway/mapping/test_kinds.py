@@ -94,3 +94,10 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 def test_the_spelling_is_known_to_be_another(raw: Any) -> None:
     """What is written otherwise than it came is told from what is not."""
     assert (NUMBER.format(NUMBER.parse(raw)) == raw) is (raw == "4.50")
+
+
+@pytest.mark.parametrize("value", [None, [], "x"], ids=str)
+def test_what_is_no_number_is_not_written(value: Any) -> None:
+    """Text goes into a message without being looked at again."""
+    with pytest.raises((TypeError, ValueError)):
+        format_decimal(value)

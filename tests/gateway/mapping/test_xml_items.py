@@ -191,20 +191,68 @@ def test_deviations_are_put_right_item_by_item(chosen: list[str]) -> None:
         assert all(each.startswith(start) for each in told), told
 
 
-def test_deviations_of_all_items_are_put_right_together() -> None:
-    """A partner that deviates does so in every record: it is looked at once for many."""
+@pytest.mark.parametrize("hopeless", [0, 3])
+def test_deviations_of_all_items_are_put_right_together(hopeless: int) -> None:
+    """A partner that deviates does so in every record: it is looked at once for many, also where
+    some cannot be put right."""
     asked = []
 
     def mend(body: Any) -> tuple[Any, list[str]]:
         asked.append(len(body))
         return MEND(body)
 
-    data = message("".join(map(DEVIATING["case"], POINTS * 50)))
+    texts = [DEVIATING["case"](point) for point in POINTS * 50]
+    for place in range(hopeless):
+        texts[place * 50] = DEVIATING["hopeless"](texts[place * 50].replace(">at<", ">AUT<"))
+    data = message("".join(texts))
     items = list(XmlItems(RECORD, io.BytesIO(data), schema_for("ochp", "1.4"), mend))
 
-    assert sum(len(item.deviations) for item in items) == len(items) == 200
-    assert len(asked) < 10
-    assert sum(asked) == 200
+    assert [bool(item.problems) for item in items].count(True) == hopeless
+    assert sum(len(item.deviations) for item in items) == 200 - hopeless
+    assert len(asked) < 10 + hopeless
+    assert sum(asked) == 200 + hopeless
+
+
+LISTED = registry.adapter_for("ochp-1.4").operations["GetChargePointList"].reply.record
+RESULT = "<result><resultDescription/><resultCode><resultCode>ok</resultCode></resultCode></result>"
+
+
+def test_what_stands_before_the_items_is_put_right_once() -> None:
+    """It is told once, however long the list is."""
+    data = message(RESULT + "".join(POINTS * 50), "GetChargePointListResponse")
+    items = list(XmlItems(LISTED, io.BytesIO(data), schema_for("ochp", "1.4"), MEND, lambda: 2000))
+
+    assert len(items) == 200
+    assert not any(item.problems for item in items)
+    (told,) = [note for item in items for note in item.deviations]
+    assert told == "GetChargePointListResponse/result[1]: children put in order"
+
+
+@pytest.mark.parametrize("tag", ["ChargePointInfoArray", "chargePointInfo", 'x xmlns=""'])
+@pytest.mark.parametrize("others", ["none", "case"])
+def test_an_item_under_another_name_is_not_lost(tag: str, others: str) -> None:
+    """The first one may be taken for what stands before the list: the message is read whole."""
+    first = POINTS[0].replace(f"<{ITEM}>", f"<{tag}>").replace(f"</{ITEM}>", f"</{tag.split()[0]}>")
+    if tag.startswith("x"):
+        first = POINTS[0].replace(f"<{ITEM}>", f'<{ITEM} xmlns="">')
+    data = message(first + "".join(map(DEVIATING[others], POINTS * 10)))
+    with pytest.raises((NotStreamed, Malformed)):
+        mended(data)
+
+
+def test_a_mending_that_leaves_items_out_does_not_mix_them_up() -> None:
+    """Nobody knows which became of which: each is looked at for itself."""
+
+    def mend(body: Any) -> tuple[Any, list[str]]:
+        root, notes = MEND(body)
+        if len(root) > 1:
+            root.remove(root[0])
+        return root, notes
+
+    texts = [DEVIATING["case"](point) for point in POINTS]
+    data = message("".join(texts))
+    items = list(XmlItems(RECORD, io.BytesIO(data), schema_for("ochp", "1.4"), mend))
+    assert [item.value for item in items] == [mended(message(text))[0].value for text in texts]
 
 
 def test_what_takes_the_place_of_items_does_not_add_up() -> None:
