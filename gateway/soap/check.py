@@ -68,16 +68,15 @@ async def _mended(
     body: Element, size: int, schema: Checker, lenient: Lenient | None
 ) -> tuple[Element, list[str], list[Problem]]:
     notes: list[str] = []
-    if await run(size, schema.accepts, body):
-        return body, notes, []
-    unwieldy = bool(_IS_UNWIELDY(body))
-    # the reasons are asked for last: they take longer than all else, and mending may end them
-    if lenient is not None and not unwieldy:
+    if lenient is not None and not _IS_UNWIELDY(body):
+        if await run(size, schema.accepts, body):
+            return body, notes, []
+        # the reasons are asked for last: they take longer than all else, and mending may end them
         body, notes = await run(size, lenient, body)
         if await run(size, schema.accepts, body) if notes else False:
             return body, notes, []
     problems = await run(size, schema.check, body)
-    if unwieldy:
+    if problems and _IS_UNWIELDY(body):
         raise Malformed(problems)
     return body, notes, problems
 

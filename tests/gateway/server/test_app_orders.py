@@ -202,9 +202,11 @@ async def test_a_site_is_published_no_longer(gate):
     assert gate.owed("dead") == []
 
 
-async def test_an_answer_tells_what_it_leaves_out(gate):
+@pytest.mark.parametrize("part", [1, 500])
+async def test_an_answer_tells_what_it_leaves_out(gate, monkeypatch, part):
     """A CDR of a reservation has no EVSE (OCPI: #NA), and OCHP cannot say it: the provider that
-    fetches its CDRs gets the others, and is told."""
+    fetches its CDRs gets the others, and is told; also where the answer is written in parts."""
+    monkeypatch.setattr("gateway.routing.cdr_lists.SLICE", part)
     site = data.ocpi_locations("NL", "HAV", 1, seed=1)[0]
     card = {
         "country_code": "DE", "party_id": "FST", "uid": data.ochp_uid(1), "type": "RFID",

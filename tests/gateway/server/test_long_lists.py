@@ -351,6 +351,26 @@ async def test_live_status_is_shown_whole(gate: Gate, monkeypatch: Any, scope: s
     assert names == sorted(set(names))
 
 
+@pytest_twisted.ensureDeferred
+async def test_cdrs_are_shown_whole(gate: Gate, monkeypatch: Any) -> None:
+    """More than are read at once: each once, in their order."""
+    count = 2 * SLICE + 5
+    evses = list(data.ochp_evses("AT", "ALP", 5, seed=5))
+    cards = [data.ochp_token("DE", "FST", 0, "roamingAuthorisationInfoArray")]
+    await gate.fahr.said_ok("SetRoamingAuthorisationListRequest", "".join(cards))
+    contract, uid = data.contract("DE", "FST", 0), data.ochp_uid(0)
+    records = [data.ochp_cdr(evses[n % 5], n, uid, contract) for n in range(count)]
+    await gate.alpen.said_ok("AddCDRsRequest", "".join(records))
+
+    shown = await gate.fahr.call("GetCDRsRequest")
+
+    monkeypatch.setattr("gateway.routing.cdr_lists.SLICE", 10 * SLICE)
+    whole = await gate.fahr.call("GetCDRsRequest")
+    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
+    names = [text(each, "CdrId") for each in shown.iter("{*}cdrInfoArray")]
+    assert names == [f"ATALP{number:012}" for number in range(count)]
+
+
 @pytest.mark.parametrize("who", ["alpenstrom", "nordlicht"], ids=["strict", "lenient"])
 @pytest.mark.parametrize(
     "inside",

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -12,6 +13,7 @@ from twisted.internet.defer import DeferredList, ensureDeferred
 
 from gateway.demo import data
 from gateway.http import HttpCall, Response
+from gateway.mapping.context import Note, Outcome
 from gateway.server.metrics import Metrics, forget
 from tests.support.gate import Gate, logged, token_header, until
 
@@ -228,3 +230,31 @@ async def test_more_than_it_can_do_is_turned_away(gate):
     await DeferredList(asked)
     assert gate.app._public.under_way == 0
     await gate.cpo.put("locations", SITE)
+
+
+def test_what_was_not_carried_is_counted_when_somebody_looks() -> None:
+    """Other workers tell it then; and when many were noted, without a look."""
+    metrics = Metrics()
+    note = Note(Outcome.DROPPED, "no-counterpart", "state", None)
+
+    def counted() -> tuple[float, float]:
+        """As others see it, who do not ask this process."""
+        registry: Any = metrics._registry
+        labels = {"protocol": "ochp-1.4"}
+        written = registry.get_sample_value(
+            "roamgate_translations_total", labels | {"name": "CDRInfo"}
+        )
+        lost = registry.get_sample_value("roamgate_findings_total", labels | {"outcome": "dropped"})
+        return written or 0, lost or 0
+
+    metrics.noted("ochp-1.4", "CDRInfo", [note, note])
+    assert counted() == (0, 0)
+    metrics.look(0, 0, 0, ())
+    assert counted() == (1, 2)
+    metrics.noted("ochp-1.4", "CDRInfo", [note])
+    metrics.text()
+    assert counted() == (2, 3)
+    for _ in range(100):
+        metrics.noted("ochp-1.4", "CDRInfo", [])
+    assert counted() == (102, 3)
+    assert metrics.findings["ochp-1.4", "dropped", "no-counterpart"] == 3
