@@ -87,6 +87,12 @@ class Items(Protocol):
         ...
 
 
+class ItemsAside(Items, Protocol):
+    """The same, put aside where they have to be thrown away."""
+
+    def close(self) -> None: ...
+
+
 class Desk(Protocol):
     """What a protocol's server may ask of the gateway."""
 
@@ -207,12 +213,20 @@ class SoapAnswer(NamedTuple):
     """Where and how known deviations were read."""
     refused: tuple[Problem, ...] = ()
     """What is wrong with the items of its lists that are not in ``body`` for that."""
+    head: Message | None = None
+    """The message of a long list, without its items; ``body`` is nothing then."""
+    items: ItemsAside | None = None
+    """These, for whoever asked to close."""
 
 
 class SoapCaller(Protocol):
     """A SOAP partner: calls an operation of the contract with a body."""
 
-    async def call(self, operation: str, body: bytes, correlation_id: str) -> SoapAnswer: ...
+    async def call(
+        self, operation: str, body: bytes, correlation_id: str, list_of: Record | None = None
+    ) -> SoapAnswer:
+        """``list_of``: the reply, if its list may be read item by item where it is long."""
+        ...
 
 
 class Link(Protocol):
@@ -220,6 +234,17 @@ class Link(Protocol):
 
     async def ask(self, message: Message, correlation_id: str) -> Message:
         """Raises Unreachable, Untrusted, BadAnswer, Inexpressible, Refused."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A link to a partner whose lists may be too long to be held."""
+
+    async def ask_list(
+        self, message: Message, correlation_id: str
+    ) -> tuple[Message, ItemsAside | None]:
+        """As ``Link.ask``; the list of a long reply comes apart, for the caller to close."""
         ...
 
 

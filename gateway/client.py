@@ -52,6 +52,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Bytes and numbers that one partner may cost."""
 
     body: int = 16 * 1024 * 1024
+    long: int = 2 * 1024 * 1024 * 1024
+    """The same of a body that may come in a file."""
     head: int = 65536
     """Status line and header fields, interim answers included."""
     kept: int = 32
@@ -112,6 +114,8 @@ class HttpClient:
             answer = await self._once(call, _address(url))
             if answer.status not in (307, 308):
                 return answer
+            if answer.file is not None:
+                answer.file.close()
             url = _redirected(url, answer.headers.get("location", ""))
         raise BadAnswer(f"{_address(url).where} redirected more than {REDIRECTS} times")
 
@@ -122,12 +126,12 @@ class HttpClient:
         try:
             connection = kept or await self._connect(address)
             try:
-                answer = await connection.ask(call.method, request)
+                answer = await connection.ask(call.method, request, long=call.long)
             except ConnectionClosed:
                 if kept is None or not kept.silent or call.method not in _SAFE or call.body:
                     raise
                 connection = await self._connect(address)
-                answer = await connection.ask(call.method, request)
+                answer = await connection.ask(call.method, request, long=call.long)
         except (GatewayError, ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
             raise _translated(error, address.where) from None
         except (VerificationError, CertificateError) as error:
@@ -135,7 +139,9 @@ class HttpClient:
         self._keep(address.where, connection)
         await STEP
         coding = answer.headers.get("content-encoding", "identity")
-        if coding != "identity" and answer.body:
+        if coding != "identity" and (answer.body or answer.file):
+            if answer.file is not None:
+                answer.file.close()
             raise BadAnswer(
                 f"{address.where} answered in the coding {coding!r}, which was not asked for"
             )
@@ -144,7 +150,8 @@ class HttpClient:
     # -- connections ---------------------------------------------------------------------------
 
     async def _connect(self, address: "_Address") -> Calling:
-        factory = CallingFactory(self._limits.body, self._limits.head, self._tls.pins)
+        limits = self._limits
+        factory = CallingFactory(limits.body, limits.head, limits.long, self._tls.pins)
         connected: Calling = await self._endpoints.endpointForURI(address).connect(factory)
         return connected
 

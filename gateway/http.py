@@ -96,6 +96,8 @@ class HttpCall(Struct, frozen=True, kw_only=True):
     """Total seconds for this call, when shorter than the client's own limit."""
     operation: str = ""
     """What the protocol calls it; for the ledger."""
+    long: bool = False
+    """Whether a long answer may come in a file."""
 
 
 class HttpAnswer(Struct, frozen=True, kw_only=True):
@@ -104,6 +106,10 @@ class HttpAnswer(Struct, frozen=True, kw_only=True):
     status: int
     headers: dict[str, str] = {}
     body: bytes = b""
+    file: BinaryIO | None = None
+    """A body that is too long to be held; for whoever asked to close."""
+    file_hash: bytes | None = None
+    """Its SHA-256."""
 
 
 def correlation_id(headers: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from adapters.ochp import cdrs, operations
 from adapters.ochp.results import checked
 from adapters.ochp.shape import tariff_wire_id
-from gateway.adapter import Desk, Operation, Partner, SoapAnswer, SoapCaller
+from gateway.adapter import Desk, ItemsAside, Operation, Partner, SoapAnswer, SoapCaller
 from gateway.errors import BadAnswer, Malformed
 from gateway.mapping.compile import codec
 from gateway.mapping.context import Context, Note, Outcome, mended
@@ -23,12 +23,14 @@ from gateway.model.ids import evse_key
 from gateway.model.message import (
     AuthorisationReply,
     CdrUpload,
+    LocationQuery,
     LocationUpload,
     Message,
     Receipt,
     Result,
     ResultCode,
     TariffUpload,
+    TokenQuery,
     TokenUpload,
 )
 from gateway.model.token import Allowed
@@ -42,11 +44,7 @@ class OchpLink:
 
     async def ask(self, message: Message, correlation_id: str) -> Message:
         """The partner's reply. Raises Inexpressible, Unreachable, Untrusted, BadAnswer, Refused."""
-        facts = self._desk.facts(self._partner)
-        ctx = Context(facts, self._partner.options)
-        form = operations.natural(message)
-        operation = operations.BY_REQUEST[form.name]
-        body = codec(form.record).write_xml(message, ctx).encode()
+        ctx, operation, body = self._said(message)
         answer = await self._caller.call(operation.name, body, correlation_id)
         reply = checked(self._read(operation, answer, correlation_id))
         if isinstance(reply, AuthorisationReply):
@@ -55,6 +53,27 @@ class OchpLink:
             return _receipt(message, reply, ctx)
         return reply
 
+    async def ask_list(
+        self, message: Message, correlation_id: str
+    ) -> tuple[Message, ItemsAside | None]:
+        """See ``Listing``."""
+        _, operation, body = self._said(message)
+        record = operation.reply.record
+        list_of = record if isinstance(message, LocationQuery | TokenQuery) else None
+        answer = await self._caller.call(operation.name, body, correlation_id, list_of)
+        try:
+            return checked(self._read(operation, answer, correlation_id)), answer.items
+        except BaseException:
+            if answer.items is not None:
+                answer.items.close()
+            raise
+
+    def _said(self, message: Message) -> tuple[Context, Operation, bytes]:
+        ctx = Context(self._desk.facts(self._partner), self._partner.options)
+        form = operations.natural(message)
+        body = codec(form.record).write_xml(message, ctx).encode()
+        return ctx, operations.BY_REQUEST[form.name], body
+
     def _read(self, operation: Operation, answer: SoapAnswer, correlation_id: str) -> Message:
         """The reply with the items of its lists that are good; of the others, and of what was put
         right, a report is made. (A receipt counts as a whole: what it refuses is not known to be
@@ -62,14 +81,17 @@ class OchpLink:
         record, found = operation.reply.record, list[Refusal]()
         reply: Message
         try:
-            if operation.reply.message is Receipt:
+            if answer.head is not None:
+                reply = answer.head
+            elif operation.reply.message is Receipt:
                 reply = codec(record).read(answer.body)
             else:
                 reply, found = codec(record).read_partly(answer.body)
         except Malformed as error:
             raise BadAnswer(error.problems) from None
         problems = (*answer.refused, *(problem for one in found for problem in one.problems))
-        if problems and not any(getattr(reply, row.field) for row in lists(record)):
+        there = answer.items or any(getattr(reply, row.field) for row in lists(record))
+        if problems and not there:
             raise BadAnswer(problems)
         refused = (Note(Outcome.DROPPED, "refused", p.path, None, p.reason) for p in problems)
         if notes := [*map(mended, answer.mended), *refused]:

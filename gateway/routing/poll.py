@@ -19,11 +19,13 @@ from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from gateway.adapter import ItemsAside, Listing
 from gateway.errors import GatewayError
 from gateway.model.message import (
     CdrDecisions,
     CdrList,
     CdrQuery,
+    Message,
     Receipt,
     ResultCode,
 )
@@ -213,8 +215,12 @@ class Polls:
         full = job.windowed and since is None and job.module != "status"
         correlation = exchange.new_id()
         question, outcome, reason = job.ask(since), "ok", None
+        items: ItemsAside | None = None
         try:
-            reply = await link.ask(question, correlation)
+            if isinstance(link, Listing):
+                reply, items = await link.ask_list(question, correlation)
+            else:
+                reply = await link.ask(question, correlation)
             outcome, reason = ledger.outcome_of(reply), ledger.text_of(reply)
         except GatewayError as error:
             outcome, reason = ledger.error_of(error), ledger.reason_of(error)
@@ -239,13 +245,34 @@ class Polls:
             findings = exchange.findings(party.id, correlation)
             entries = said.entries(written._replace(findings=findings), (), question)
             await self._runtime.in_thread(lambda: exchange.record(*entries), writing=True)
+        try:
+            await self._put_in(party, question, reply, items, full=full, keys=keys)
+        finally:
+            if items is not None:
+                items.close()
+
+    async def _put_in(
+        self,
+        party: Party,
+        question: Message,
+        reply: Message,
+        items: ItemsAside | None,
+        *,
+        full: bool,
+        keys: dict[str, str],
+    ) -> None:
+        """The answer as the partner's upload; ``items``: its list, where that is long."""
+        exchange, correlation = self._exchange, keys["correlation_id"]
         if isinstance(question, CdrQuery) and question.mine:
             found = decided(reply) if isinstance(reply, CdrList) else CdrDecisions()
             if found != CdrDecisions():
                 await exchange.ask(party.partner, found, correlation)
             return
         for upload in uploads(reply, full=full):
-            receipt = await exchange.ask(party.partner, upload, correlation)
+            if items is not None:
+                receipt = await exchange.ask_list(party.partner, upload, items, correlation)
+            else:
+                receipt = await exchange.ask(party.partner, upload, correlation)
             if isinstance(receipt, Receipt) and receipt.reasons:
                 refused = {**keys, "refused": len(receipt.reasons)}
                 _log.warning("poll not taken whole", extra={"keys": refused})

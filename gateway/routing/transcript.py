@@ -494,6 +494,8 @@ class Said(_Transcript):
         keeping, answer = self._gateway.keeping, each.answer
         request, request_hash = keeping.kept(entry.kind, each.call.body)
         shown, digest = keeping.kept(entry.kind, answer.body if answer else None)
+        if answer and answer.file is not None:
+            shown, digest = None, answer.file_hash
         return entry._replace(
             at=each.at,
             duration=each.took,

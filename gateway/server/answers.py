@@ -4,10 +4,12 @@ Source: RFC 9112, chapters 4 to 7; RFC 9110, 15.2 (interim answers).
 Limits: one answer for each request; what follows it unasked makes the connection useless. No
 transfer coding but ``chunked``, no change of protocol.
 Why: httptools reads the tokens and refuses what two readers could read in two ways; how much an
-answer may be is counted here. Pure: no socket, no clock.
+answer may be is counted here. No socket, no clock.
 """
 
-from typing import Any
+import hashlib
+import tempfile
+from typing import Any, BinaryIO, cast
 
 import httptools
 
@@ -16,17 +18,24 @@ from gateway.http import HttpAnswer
 
 FRAMING = 65536
 """Bytes that the chunks of a well-meant answer may cost besides its data, and as much again."""
+HELD = 1024 * 1024
+"""Bytes of a body up to which it is held, also where it may come in a file."""
 
 
 class Answers:
     """Reads the answer to one request after the other."""
 
-    def __init__(self, body: int, head: int) -> None:
-        """The most bytes that a body, and a head with the interim answers before it, may have."""
-        self._body_limit, self._head_limit = body, head
+    def __init__(self, body: int, head: int, long: int) -> None:
+        """The most bytes that a body, a head with the interim answers before it, and a body that
+        may come in a file may have."""
+        self._limits, self._head_limit = (body, long), head
+        self._file: BinaryIO | None = None
 
-    def expect(self, method: str) -> None:
-        """Begin with the answer to a request of this method."""
+    def expect(self, method: str, *, long: bool = False) -> None:
+        """Begin with the answer to a request of this method; ``long``: it may come in a file."""
+        self.drop()
+        self._long, self._hash = long, hashlib.sha256()
+        self._body_limit = self._limits[long]
         self._parser: Any = httptools.HttpResponseParser(self)
         self._of_head = method == "HEAD"
         self._fields: dict[str, str] = {}
@@ -69,6 +78,12 @@ class Answers:
             raise BadAnswer("the head of the answer, or its framing, is too large")
         return None
 
+    def drop(self) -> None:
+        """Forget what has come of an answer that does not end."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def end(self) -> HttpAnswer | None:
         """The answer, if it is one that ends with the connection."""
         return self._answer() if self._headed and self._until_close else None
@@ -81,6 +96,10 @@ class Answers:
 
     def _answer(self) -> HttpAnswer:
         status: int = self._parser.get_status_code()
+        file, self._file = self._file, None
+        if file is not None:
+            hashed = self._hash.digest()
+            return HttpAnswer(status=status, headers=self._fields, file=file, file_hash=hashed)
         return HttpAnswer(status=status, headers=self._fields, body=b"".join(self._parts))
 
     # httptools calls these
@@ -114,8 +133,22 @@ class Answers:
         if self._size > self._body_limit:
             self._parts.clear()
             self._problem = f"the answer has over {self._body_limit} bytes"
-        else:
-            self._parts.append(data)
+            return
+        self._parts.append(data)
+        if self._long and self._size > HELD:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        """What has come so far into the file."""
+        try:
+            if self._file is None:
+                self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - kept
+            for part in self._parts:
+                self._file.write(part)
+                self._hash.update(part)
+        except OSError as error:
+            self._problem = f"the answer cannot be put aside: {error.strerror}"
+        self._parts.clear()
 
     def on_message_complete(self) -> None:
         self._whole = self._whole or self._headed

@@ -49,10 +49,11 @@ class Calling(Protocol):
         """Nothing came for the last request: it may never have arrived."""
         return self._answers.silent
 
-    def ask(self, method: str, request: bytes) -> Deferred[HttpAnswer]:
-        """Send a request; its answer. Fires with the error that ended the connection, else."""
+    def ask(self, method: str, request: bytes, *, long: bool = False) -> Deferred[HttpAnswer]:
+        """Send a request; its answer, which may come in a file if it is ``long``. Fires with the
+        error that ended the connection, else."""
         waiting = self._waiting = Deferred(lambda _: self.cut())
-        self._answers.expect(method)
+        self._answers.expect(method, long=long)
         if self._error is not None:
             self._fail(self._error)
         else:
@@ -62,6 +63,7 @@ class Calling(Protocol):
     def cut(self) -> None:
         """Close without waiting for the other end to read."""
         self._waiting, self._error = None, self._error or ConnectionAborted()
+        self._answers.drop()
         if not self._gone:
             self.transport.abortConnection()
 
@@ -113,6 +115,7 @@ class Calling(Protocol):
 
     def _fail(self, error: BaseException) -> None:
         waiting, self._waiting = self._waiting, None
+        self._answers.drop()
         self._error = self._error or error
         if waiting is not None:
             waiting.errback(Failure(error))
@@ -123,8 +126,8 @@ class CallingFactory(Factory):
 
     noisy = False
 
-    def __init__(self, body: int, head: int, pins: Pins) -> None:
-        self._limits, self._pins = (body, head), pins
+    def __init__(self, body: int, head: int, long: int, pins: Pins) -> None:
+        self._limits, self._pins = (body, head, long), pins
 
     def buildProtocol(self, addr: Any) -> Calling:
         return Calling(Answers(*self._limits), self._pins)

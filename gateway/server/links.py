@@ -32,7 +32,8 @@ from gateway.soap.security import MessageSecurity, PartnerSecurity
 log = structlog.get_logger(__name__)
 
 LISTS = 256 * 1024 * 1024
-"""Bytes of a SOAP message: whole lists arrive as one document (OCHP has no paging)."""
+"""Bytes of a SOAP message that is read whole. (Lists arrive as one document, OCHP has no paging:
+plain ones come in a file.)"""
 XML = XmlLimits(bytes=LISTS, elements=20_000_000)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gateway.adapter import Fetch, SoapAnswer, SoapEndpoint
 from gateway.errors import ConfigError
+from gateway.mapping.record import Record
 from gateway.mapping.stream import Checker
 from gateway.schema import contract_file
 from gateway.security.parse import Limits
@@ -62,9 +63,12 @@ class PartnerCaller:
         other._fetch = fetch
         return other
 
-    async def call(self, operation: str, body: bytes, correlation_id: str) -> SoapAnswer:
+    async def call(
+        self, operation: str, body: bytes, correlation_id: str, list_of: Record | None = None
+    ) -> SoapAnswer:
         """See SoapClient.call."""
-        return await self._clients[operation].call(operation, body, correlation_id, self._fetch)
+        client = self._clients[operation]
+        return await client.call(operation, body, correlation_id, self._fetch, list_of)
 
 
 _SCHEMES: Mapping[str, Literal["digest", "basic"]] = {"digest": "digest", "basic": "basic"}

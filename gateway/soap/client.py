@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 import structlog
 from lxml import etree
 from lxml.etree import _Element as Element
+from msgspec.structs import replace
 from zeep import Client
 from zeep.exceptions import Error as ZeepError
 from zeep.transports import Transport
@@ -34,17 +35,19 @@ from gateway.errors import (
     Untrusted,
 )
 from gateway.http import HttpAnswer, HttpCall
-from gateway.mapping.stream import Checker
+from gateway.mapping.record import Record
+from gateway.mapping.stream import Checker, NotStreamed
 from gateway.security import wsse
 from gateway.security.credentials import write_basic
 from gateway.security.parse import Limits, parse
 from gateway.security.unverified import Unverified
-from gateway.soap import envelope
+from gateway.soap import envelope, long
 from gateway.soap.binding import read_content_type, request_headers
 from gateway.soap.check import Lenient, checked, sorted_out
 from gateway.soap.contract import ContractOperation
 from gateway.soap.envelope import Envelope, SoapFault, Version
-from gateway.soap.offload import run
+from gateway.soap.long import Long
+from gateway.soap.offload import IN_THREAD, run
 from gateway.soap.security import PartnerSecurity
 from gateway.step import STEP
 
@@ -117,9 +120,11 @@ class SoapClient:
         body: Element | bytes,
         correlation_id: str = "",
         fetch: Fetch | None = None,
+        list_of: Record | None = None,
     ) -> SoapAnswer:
         """Send a request body (by another ``fetch``, where one is given); the response's body
-        element, valid by the schema.
+        element, valid by the schema. ``list_of``: the response, if its list comes apart where it is
+        long (and no signature has to be verified, for which it is read whole).
 
         Raises ``Inexpressible`` (our own body is not valid), ``Unreachable``, ``Untrusted``,
         ``BadAnswer`` (``FaultAnswer`` for a fault).
@@ -141,8 +146,19 @@ class SoapClient:
                 body=message,
                 timeout=self._timeout,
                 operation=known.name,
+                long=list_of is not None and not self._verifies,
             )
         )
+        if answer.file is not None and list_of is not None:
+            with answer.file as file:
+                listed = await run(IN_THREAD, self._listed, known, answer, file, list_of)
+                if listed is not None:
+                    return listed
+                if (size := file.seek(0, 2)) > self._limits.bytes:
+                    most = self._limits.bytes
+                    raise BadAnswer(f"{size} bytes, allowed are {most} for what is no plain list")
+                file.seek(0)
+                answer = replace(answer, body=await run(IN_THREAD, file.read), file=None)
         read = await self._read(known, answer)
         await STEP
         return read
@@ -214,9 +230,37 @@ class SoapClient:
         except Malformed as error:
             raise BadAnswer(error.problems) from None
 
+    @property
+    def _verifies(self) -> bool:
+        return self._security is not None and self._security.verifies
+
+    def _listed(
+        self, operation: ContractOperation, answer: HttpAnswer, file: BinaryIO, list_of: Record
+    ) -> SoapAnswer | None:
+        """The answer of which the list stays in a file; None for one that has to be read whole.
+        Raises BadAnswer."""
+        try:
+            charset = read_content_type(answer.headers).charset
+            head = long.read_head(file, charset)
+            plain = head is not None and answer.status == 200
+            plain = plain and head.version is self._version  # type: ignore[union-attr]
+            if head is None or not plain or head.body.tag != operation.response_root:
+                return None
+            if envelope.not_understood(head, {wsse.SECURITY}):
+                return None
+            found = long.read(list_of, Long(file, self._schema, self._lenient, _nothing))
+        except NotStreamed:
+            return None
+        except Malformed as error:
+            raise BadAnswer(error.problems) from None
+        problems = tuple(problem for one in found.refused for problem in one.problems)
+        if problems and not len(found.items):
+            found.items.close()
+            raise BadAnswer(problems)
+        return SoapAnswer(None, tuple(found.mended), problems, found.head, found.items)
+
     def _opened(self, body: bytes, charset: str | None) -> Envelope:
-        whole = self._security is not None and self._security.verifies
-        return envelope.read(parse(body, self._limits, charset), whole=whole)
+        return envelope.read(parse(body, self._limits, charset), whole=self._verifies)
 
     async def _checked(self, operation: ContractOperation, body: Element, size: int) -> SoapAnswer:
         notes: list[str] = []
@@ -228,6 +272,10 @@ class SoapClient:
         body, more, refused = await sorted_out(body, size, self._schema, self._lenient, items)
         problems = tuple(problem for one in refused for problem in one.problems)
         return SoapAnswer(body, (*notes, *more), problems)
+
+
+def _nothing() -> None:
+    """Whoever reads a long answer reads it whole by himself."""
 
 
 def _without_message(status: int, error: Malformed) -> Exception:

@@ -9,6 +9,7 @@ from twisted.internet.defer import ensureDeferred
 from gateway.demo import data
 from gateway.errors import BadAnswer
 from gateway.security.json_gate import read_json
+from gateway.server import answers
 from tests.support.gate import Gate, logged, token_header
 
 EVSES = list(data.ochp_evses("DE", "HUB", 6, seed=3))
@@ -25,8 +26,10 @@ CDRS = {
 SITES = data.ocpi_locations("NL", "HAV", 5, seed=1)
 
 
-@pytest.fixture
-def gate(tmp_path):
+@pytest.fixture(params=[answers.HELD, 0], ids=["held", "in a file"])
+def gate(tmp_path, monkeypatch, request):
+    """The answers of the clearing house come in memory, or as those that are too long for it."""
+    monkeypatch.setattr(answers, "HELD", request.param)
     gate = Gate(tmp_path)
 
     async def begin():
@@ -90,6 +93,25 @@ async def test_a_charge_point_of_a_clearing_house(gate, spoil, why):
     assert len(answer) == len(before)
     assert not [evse for site in answer for evse in site["evses"] if evse["status"] == "REMOVED"]
     assert [site for site in answer if site["city"].startswith("X")]
+
+
+async def test_a_whole_list_closes_what_it_has_no_more(gate):
+    """However long it is; the ledger has its hash where it has not its bytes."""
+    gate.hub.own_charge_points = list(POINTS)
+    await gate.poll("clearing", "all locations")
+    gate.hub.own_charge_points = POINTS[2:]
+    await gate.poll("clearing", "all locations")
+
+    states = [evse["status"] for site in await seen(gate) for evse in site["evses"]]
+    assert (len(states), states.count("REMOVED")) == (6, 2)
+    with gate.app.store.read() as tx:
+        ids = [row.entry.id for row in tx.ledger.find(operation="GetChargePointList")]
+        entries = [tx.ledger.get(id) for id in ids]
+    assert len(entries) == 2
+    for entry in entries:
+        assert entry.status == 200
+        assert (entry.answer is None) is (answers.HELD == 0)
+        assert len(entry.answer_hash or b"") == (32 if answers.HELD == 0 else 0)
 
 
 async def test_a_token_of_a_clearing_house(gate):
