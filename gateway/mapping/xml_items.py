@@ -245,8 +245,11 @@ class XmlItems:
         if len(messages) != 1:
             raise Malformed(f"the message is no {self.record.name}")
         self._start(messages[0], None)
-        if problems := self._check(self._alone):
-            raise Malformed(problems)
+        if self._accepts(self._alone):
+            return
+        if self._mend is not None:
+            raise NotStreamed("no item under its name, and something is wrong")
+        raise Malformed(self._check(self._alone))
 
     def _start(self, message: Any, first: Any) -> None:
         """Keep what stands before the first item as the frame in which items are checked."""

@@ -239,12 +239,14 @@ class SoapClient:
     ) -> SoapAnswer | None:
         """The answer of which the list stays in a file; None for one that has to be read whole.
         Raises BadAnswer."""
+        if answer.status != 200:
+            return None
         try:
             charset = read_content_type(answer.headers).charset
             head = long.read_head(file, charset)
-            plain = head is not None and answer.status == 200
-            plain = plain and head.version is self._version  # type: ignore[union-attr]
-            if head is None or not plain or head.body.tag != operation.response_root:
+            if head is None or head.version is not self._version:
+                return None
+            if head.body.tag != operation.response_root:
                 return None
             if envelope.not_understood(head, {wsse.SECURITY}):
                 return None
