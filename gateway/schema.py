@@ -147,25 +147,26 @@ class Schema:
 
     def accepts(self, element: Element) -> bool:
         """Whether a message is valid; the same as ``not check(element)``, without the reasons."""
-        if not _is_wide(element):
-            return bool(self._validator().validate(element))
-        parser = self._along()
+        if _is_wide(element):
+            return not self._faults(element, 0)
+        return bool(self._validator().validate(element))
+
+    def _faults(self, element: Element, most: int) -> int:
+        """How many things are wrong with a message, or more than ``most``. While it parses, libxml2
+        does not tell where they are, and so does not count what stands before each."""
+        parser = etree.XMLParser(
+            schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
+        )
         text = etree.tostring(element, with_tail=False)
         try:
             for start in range(0, len(text), _PIECE):
                 parser.feed(text[start : start + _PIECE])
-                if len(parser.feed_error_log):
-                    return False
+                if (count := len(parser.feed_error_log)) > most:
+                    return count
             parser.close()
         except etree.XMLSyntaxError:
-            return False
-        return True
-
-    def _along(self) -> etree.XMLParser:
-        """A parser that validates while it is fed: what is wrong is in its log, without places."""
-        return etree.XMLParser(
-            schema=self._validator(), resolve_entities=False, no_network=True, huge_tree=True
-        )
+            return max(1, len(parser.feed_error_log))
+        return 0
 
     def holds(self, text: bytes) -> bool:
         """Whether the text of a message is well-formed and valid: in less time than it takes to
@@ -181,20 +182,10 @@ class Schema:
         return not parser.error_log
 
     def _crowd(self, element: Element) -> list[Problem] | None:
-        """The problems of a wide or large message if it has none or too many. While it parses,
-        libxml2 does not tell where they are, and so does not count what stands before each."""
-        parser = self._along()
-        text, count = etree.tostring(element, with_tail=False), 0
-        try:
-            for start in range(0, len(text), _PIECE):
-                parser.feed(text[start : start + _PIECE])
-                if (count := len(parser.feed_error_log)) > COUNTED:
-                    break
-            else:
-                parser.close()
-                return []
-        except etree.XMLSyntaxError:
-            count = len(parser.feed_error_log)
+        """The problems of a wide or large message if it has none or too many."""
+        count = self._faults(element, COUNTED)
+        if not count:
+            return []
         most = min(_most(_elements(element)), COUNTED)
         if count > most or count * _widest(element) > STEPS:
             first = self._first(element)

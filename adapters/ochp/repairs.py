@@ -21,7 +21,7 @@ from adapters.ochp import kinds
 from gateway import iso
 from gateway.mapping.carriers import local
 from gateway.mapping.kinds import BOOLEAN, NUMBER, Kind, parse_decimal, parse_instant
-from gateway.model.ids import contract_of_din, parse_contract, parse_evse
+from gateway.model.ids import contract_of_din, parse_contract, parse_evse, without_separators
 
 _NS = f"{{{kinds.NAMESPACE}}}"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -60,7 +60,7 @@ def _evse(value: str) -> str:
 
 
 def _contract(value: str) -> str:
-    bare = re.sub(r"[-* ]", "", value)
+    bare = without_separators(value)
     if len(bare) in (11, 12):
         return contract_of_din(bare).text()
     return parse_contract(bare).text()

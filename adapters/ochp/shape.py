@@ -41,6 +41,7 @@ from gateway.model.ids import (
     parse_contract,
     parse_evse,
     restyle,
+    without_separators,
 )
 from gateway.model.location import Address
 
@@ -204,7 +205,7 @@ def contract_text(contract_id: str, ctx: Context) -> str:
     """
     if fits(CONTRACT_ID, contract_id):
         return contract_id
-    bare = contract_id.replace("-", "").replace("*", "").replace(" ", "")
+    bare = without_separators(contract_id)
     try:
         if len(bare) in (11, 12):
             return contract_of_din(bare, ctx.options.get("din_contract", "C0")).text()

@@ -157,6 +157,15 @@ def evse_key(text: str) -> EvseKey:
     return EvseKey(text.replace("*", "").upper())
 
 
+def without_separators(text: str) -> str:
+    """A contract id without what stands between its parts.
+
+    >>> without_separators("NL*TNM-012204 5")
+    'NLTNM0122045'
+    """
+    return text.replace("-", "").replace("*", "").replace(" ", "")
+
+
 def contract_key(text: str) -> ContractKey:
     """What equal contract ids have in common: no separators, upper case, no check digit.
 
@@ -165,7 +174,7 @@ def contract_key(text: str) -> ContractKey:
     >>> contract_key("nl-tnm-c00122045-K"), contract_key("NL*TNM*012204*5")
     ('NLTNMC00122045', 'NLTNMC00122045')
     """
-    bare = text.replace("-", "").replace("*", "").replace(" ", "").upper()
+    bare = without_separators(text).upper()
     if len(bare) in (11, 12):
         try:
             return contract_key(contract_of_din(bare).text(IdStyle.COMPACT))

@@ -17,7 +17,7 @@ from gateway.routing.cdr_told import decide, for_list
 from gateway.routing.location_lists import NO_RELATION
 from gateway.routing.parties import CPO_SIDE, EMSP_SIDE
 from gateway.routing.records import clean, owner_key, party_of, same_id, unpack
-from gateway.routing.work import SLICE, Refusals, Work
+from gateway.routing.work import SLICE, Refusals, Work, at_least_one
 from gateway.store import Filter, Kind, Object, slices
 
 
@@ -70,12 +70,10 @@ def parts(work: Work, message: CdrQuery) -> Iterator[CdrList]:
     if wanted is None or message.id is not None or message.page is not None:
         yield query(work, message)
         return
-    empty = True
-    for rows in slices(work.tx.objects.each(_kind(work, message), wanted), SLICE):
-        empty = False
-        yield CdrList(cdrs=_shown(work, message, rows))
-    if empty:
-        yield CdrList()
+    found = slices(work.tx.objects.each(_kind(work, message), wanted), SLICE)
+    yield from at_least_one(
+        (CdrList(cdrs=_shown(work, message, rows)) for rows in found), CdrList()
+    )
 
 
 def _kind(work: Work, message: CdrQuery) -> Kind:

@@ -18,7 +18,7 @@ from gateway.routing.parties import CPO_SIDE, Party
 from gateway.routing.records import HIDDEN, same_id, spot_id, unpack
 from gateway.routing.sites import Site, gone
 from gateway.routing.status import combined, complete, current, effective, has_lapsed, parking_now
-from gateway.routing.work import SLICE, Work
+from gateway.routing.work import SLICE, Work, at_least_one
 from gateway.store import Filter, Kind, Object, slices
 
 # -- queries ---------------------------------------------------------------------------------
@@ -41,12 +41,7 @@ def parts(work: Work, message: StatusQuery) -> Iterator[StatusList]:
     if not work.related("status", CPO_SIDE):
         yield StatusList(result=NO_RELATION)
         return
-    empty = True
-    for part in _parts(work, message):
-        empty = False
-        yield part
-    if empty:
-        yield StatusList()
+    yield from at_least_one(_parts(work, message), StatusList())
 
 
 def _parts(work: Work, message: StatusQuery) -> Iterator[StatusList]:

@@ -17,7 +17,7 @@ from gateway.routing.parties import CPO_SIDE, Party
 from gateway.routing.records import clean, moment, party_of, same_id, unpack
 from gateway.routing.sites import Site, gone, status_id
 from gateway.routing.status import effective
-from gateway.routing.work import SLICE, Work
+from gateway.routing.work import SLICE, Work, at_least_one
 from gateway.store import Filter, Object, slices
 
 NO_RELATION = Result(code=ResultCode.ROAMING, text="no roaming relation for this")
@@ -51,14 +51,13 @@ def parts(work: Work, message: LocationQuery) -> Iterator[LocationList]:
         return
     since = moment(message.since) if work.asker.habits.live_apart and message.since else ""
     wanted = Filter(owners=owners, since=message.since, until=message.until)
-    empty = True
-    for rows in slices(work.tx.objects.each("location", wanted), SLICE):
-        rows = [row for row in rows if (row.sort_key or "") >= since]
-        if rows:
-            empty = False
-            yield LocationList(locations=tuple(shown(work, work.asker, rows)))
-    if empty:
-        yield LocationList()
+    found = work.tx.objects.each("location", wanted)
+    newer = (row for row in found if (row.sort_key or "") >= since)
+    some = (
+        LocationList(locations=tuple(shown(work, work.asker, rows)))
+        for rows in slices(newer, SLICE)
+    )
+    yield from at_least_one(some, LocationList())
 
 
 def shown(work: Work, party: Party, rows: list[Object]) -> Iterator[Location]:

@@ -34,7 +34,7 @@ from gateway.routing.records import (
     token_item,
     unpack,
 )
-from gateway.routing.work import RENEW, SLICE, Refusals, Work
+from gateway.routing.work import RENEW, SLICE, Refusals, Work, at_least_one
 from gateway.store import Filter, Object, slices
 
 EXPIRE = "token-expire"
@@ -225,12 +225,9 @@ def parts(work: Work, message: TokenQuery) -> Iterator[TokenList]:
         yield query(work, message)
         return
     wanted = Filter(owners=owners, since=message.since, until=message.until)
-    empty = True
-    for rows in slices(work.tx.objects.each("token", wanted), SLICE):
-        empty = False
-        yield TokenList(tokens=_shown(work.asker, rows))
-    if empty:
-        yield TokenList()
+    found = slices(work.tx.objects.each("token", wanted), SLICE)
+    some = (TokenList(tokens=_shown(work.asker, rows)) for rows in found)
+    yield from at_least_one(some, TokenList())
 
 
 def _shown(party: Party, rows: list[Object]) -> tuple[Token, ...]:

@@ -493,9 +493,10 @@ class Said(_Transcript):
     def _with(self, entry: Entry, each: _Call) -> Entry:
         keeping, answer = self._gateway.keeping, each.answer
         request, request_hash = keeping.kept(entry.kind, each.call.body)
-        shown, digest = keeping.kept(entry.kind, answer.body if answer else None)
         if answer and answer.file is not None:
             shown, digest = None, answer.file_hash
+        else:
+            shown, digest = keeping.kept(entry.kind, answer.body if answer else None)
         return entry._replace(
             at=each.at,
             duration=each.took,

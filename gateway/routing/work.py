@@ -6,17 +6,19 @@ Sessions and CDRs are sent as they were at the time, in order.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.model.base import Canonical, PartyId
 from gateway.model.message import Message, Page, Receipt, Result, ResultCode
 from gateway.routing.parties import CPO_SIDE, Directory, Module, Party
 from gateway.routing.records import moment, owner_key, pack, pack_message, party_of
 from gateway.store import Filter, Kind, Object, Parcel, Transaction
+
+T = TypeVar("T")
 
 SELF = "@gateway"
 """The party of deliveries that the gateway owes to itself: things to be done at a later time."""
@@ -41,6 +43,17 @@ MODULE_OF: Mapping[str, Module] = {
     "cdr": "cdrs",
 }
 """Which module of an agreement objects of a kind belong to."""
+
+
+def at_least_one(parts: Iterator[T], nothing: T) -> Iterator[T]:
+    """The parts of a long reply, or what says that there is nothing.
+
+    >>> list(at_least_one(iter(()), 0)), list(at_least_one(iter((1, 2)), 0))
+    ([0], [1, 2])
+    """
+    first = next(parts, None)
+    yield nothing if first is None else first
+    yield from parts
 
 
 class Refs(Canonical, frozen=True, kw_only=True):

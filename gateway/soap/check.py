@@ -73,7 +73,7 @@ async def _mended(
             return body, notes, []
         # the reasons are asked for last: they take longer than all else, and mending may end them
         body, notes = await run(size, lenient, body)
-        if await run(size, schema.accepts, body) if notes else False:
+        if bool(notes) and await run(size, schema.accepts, body):
             return body, notes, []
     problems = await run(size, schema.check, body)
     if problems and _IS_UNWIELDY(body):

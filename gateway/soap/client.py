@@ -46,7 +46,6 @@ from gateway.soap.binding import read_content_type, request_headers
 from gateway.soap.check import Lenient, checked, sorted_out
 from gateway.soap.contract import ContractOperation
 from gateway.soap.envelope import Envelope, SoapFault, Version
-from gateway.soap.long import Long
 from gateway.soap.offload import IN_THREAD, run
 from gateway.soap.security import PartnerSecurity
 from gateway.step import STEP
@@ -250,7 +249,7 @@ class SoapClient:
                 return None
             if envelope.not_understood(head, {wsse.SECURITY}):
                 return None
-            found = long.read(list_of, Long(file, self._schema, self._lenient, _nothing))
+            found = long.read(list_of, file, self._schema, self._lenient)
         except NotStreamed:
             return None
         except Malformed as error:
@@ -274,10 +273,6 @@ class SoapClient:
         body, more, refused = await sorted_out(body, size, self._schema, self._lenient, items)
         problems = tuple(problem for one in refused for problem in one.problems)
         return SoapAnswer(body, (*notes, *more), problems)
-
-
-def _nothing() -> None:
-    """Whoever reads a long answer reads it whole by himself."""
 
 
 def _without_message(status: int, error: Malformed) -> Exception:

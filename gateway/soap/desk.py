@@ -42,7 +42,6 @@ from gateway.soap.long import Long
 _SMALL = 50
 """Children of a body up to which decoding in the reactor is cheaper than a thread."""
 _REASONS = 20
-_TEXT = 1000
 _LONG = (CdrQuery, LocationQuery, StatusQuery, TokenQuery)
 """Queries whose replies may be long."""
 _AT_ONCE = 2
@@ -59,7 +58,8 @@ class SoapDesk:
 
     @property
     def lists(self) -> list[str]:
-        """The body elements of requests that are read item by item when they are long."""
+        """The body elements of requests that are read item by item when they are long: those that
+        end with their list, and live status, of which little stands behind the first of its two."""
         records = [each.request.record for each in self._operations.values()]
         return [
             f"{{{r.wire.namespace}}}{r.name}"
@@ -110,8 +110,9 @@ class SoapDesk:
         """The same for a list that is too long to be held. Raises NotStreamed, nothing done."""
         desk, partner = call.desk or self._desk, call.party
         async with self._turns:
+            record, file = operation.request.record, message.file
             upload = await offload.run(
-                offload.IN_THREAD, long.read, operation.request.record, message
+                offload.IN_THREAD, long.read, record, file, message.schema, message.mend
             )
         try:
             call.mended += upload.mended

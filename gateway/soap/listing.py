@@ -25,7 +25,7 @@ _NAMED = 20
 """Items that are left out and named."""
 
 
-class Long(NamedTuple):
+class Written(NamedTuple):
     """A body whose list is in a file."""
 
     before: bytes
@@ -62,7 +62,7 @@ def _telling(reply: Message, count: int, reasons: list[str]) -> Message:
 
 def write(
     desk: Desk, operation: Operation, partner: Partner, parts: Iterator[Message]
-) -> tuple[Message, bytes | Long]:
+) -> tuple[Message, bytes | Written]:
     """The first part of a reply, and the body that says all of them. Blocks."""
     first = next(parts)
     second = next(parts, None)
@@ -70,6 +70,7 @@ def write(
         return first, whole(desk, operation, partner, first)
     record = with_one_list(operation.reply.record, first)
     ctx = Counting(desk.facts(partner), partner.options)
+    before, after = frame(record, first, ctx)
     number, left_out, reasons = 0, 0, list[str]()
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by who reads it
     try:
@@ -81,15 +82,16 @@ def write(
             file.write(joined(record, said.items))
             ctx.facts.noted(record.wire.protocol, record.name, ctx.notes)
             ctx.notes = []
-        told = _telling(first, left_out, reasons) if left_out else first
-        before, after = frame(record, told, ctx)
+        if left_out:
+            told = _telling(first, left_out, reasons)
+            before, _ = frame(record, told, Context(ctx.facts, ctx.options, quiet=True))
     except BaseException:
         file.close()
         raise
-    return first, Long(before, file, after)
+    return first, Written(before, file, after)
 
 
-def pieces(body: Long) -> Iterator[bytes]:
+def pieces(body: Written) -> Iterator[bytes]:
     """A body whose file is closed at the end."""
     with body.items as file:
         yield body.before

@@ -128,10 +128,10 @@ def _at_once() -> int:
     return CHUNK if is_quiet() else CHUNK // 4
 
 
-def read(record: Record, message: Long) -> Upload:
+def read(record: Record, source: BinaryIO, schema: Checker, mend: Mend | None) -> Upload:
     """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
-    file: Any = XmlGate(message.file)  # it reads and seeks
-    items = XmlItems(record, file, message.schema, message.mend, _at_once, behind=True)
+    file: Any = XmlGate(source)  # it reads and seeks
+    items = XmlItems(record, file, schema, mend, _at_once, behind=True)
     spool = Spool(items.kind.cls)
     refused: list[Refusal] = []
     mended: list[str] = []

@@ -287,6 +287,15 @@ async def test_tokens_that_a_long_list_has_no_more_are_withdrawn(gate: Gate) -> 
     assert expired == {data.ochp_uid(0), data.ochp_uid(1)}
 
 
+def counted(gate: Gate, monkeypatch: Any) -> list[int]:
+    """Gets an entry for each transaction; parts are small, as if somebody else asked as well."""
+    store, counts = gate.app.store, list[int]()
+    run = store.run
+    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
+    monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
+    return counts
+
+
 def words(number: int, major: str = "available") -> str:
     evse_id = f"AT*ALP*E{number:05}*1"
     return f'<evse major="{major}" minor="{MINOR[major]}"><evseId>{evse_id}</evseId></evse>'
@@ -307,10 +316,7 @@ async def live(gate: Gate, scope: str = "") -> dict[str, tuple[str, ...]]:
 @pytest_twisted.ensureDeferred
 async def test_live_status_comes_in_any_length(gate: Gate, monkeypatch: Any) -> None:
     """In parts, with what stands behind it: spots once, the end of the message for each entry."""
-    store, counts = gate.app.store, list[int]()
-    run = store.run
-    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
-    monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
+    counts = counted(gate, monkeypatch)
     evses = "".join(map(words, range(300)))
 
     await gate.alpen.said_ok(LIVE, evses + SPOT + UNTIL, live=True)
@@ -412,10 +418,7 @@ async def test_what_stands_behind_live_status_is_looked_at(
 @pytest_twisted.ensureDeferred
 async def test_the_work_grows_with_the_list_and_no_faster(gate: Gate, monkeypatch: Any) -> None:
     """Transactions are counted, not seconds."""
-    store, counts = gate.app.store, list[int]()
-    run = store.run
-    monkeypatch.setattr("gateway.aside.QUIET", float("inf"))
-    monkeypatch.setattr(store, "run", lambda work, **how: (counts.append(1), run(work, **how))[1])
+    counts = counted(gate, monkeypatch)
     taken = []
     for count in (100, 200, 400):
         counts.clear()
