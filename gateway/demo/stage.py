@@ -1,11 +1,11 @@
 """The demo's stage: five partners on real sockets, and the gateway's configuration between them."""
 
-import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count, islice
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -117,22 +117,39 @@ PAIRS = (
 """Who roams where: visited-CSO, home-CSP."""
 
 
-_FIRST, _LAST = 20_000, 32_000
-_numbers = count(os.getpid() * 97)
+_FIRST, _LAST, _BLOCK = 20_000, 32_000, 400
+_claims: list[socket.socket] = []
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """The numbers of a block that no other process takes ports from, again and again.
+
+    Who holds the UDP port of a block's first number has the block, until the process ends.
+    """
+    for first in range(_FIRST, _LAST, _BLOCK):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return cycle(range(first, first + _BLOCK))
+    raise RuntimeError(f"all ports between {_FIRST} and {_LAST} are taken by other processes")
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses.
+    """A port on loopback that nobody uses, and that no other process is given here.
 
     Below those that the kernel gives away (from 32,768 on with Linux): a connection to somewhere
     else could get one of these as its own end before somebody listens there.
     """
-    for number in islice(_numbers, _LAST - _FIRST):
-        port = _FIRST + number % (_LAST - _FIRST)
+    for port in islice(_own_ports(), _BLOCK):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError(f"no port is free between {_FIRST} and {_LAST}")
+    raise RuntimeError(f"none of the {_BLOCK} ports of this process is free")
 
 
 @dataclass
