@@ -6,7 +6,7 @@ argument: ``Desk`` answers canonical messages and keeps a partner's state, ``Fet
 call, ``SoapCaller`` a SOAP call.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -15,6 +15,7 @@ from gateway.errors import Problem, forget_frames
 from gateway.http import HttpAnswer, HttpCall, Request, Response
 from gateway.mapping.context import Facts, Note
 from gateway.mapping.record import Record
+from gateway.mapping.spool import Spools
 from gateway.model.base import PartyId
 from gateway.model.message import Message
 
@@ -87,10 +88,8 @@ class Items(Protocol):
         ...
 
 
-class ItemsAside(Items, Protocol):
-    """The same, put aside where they have to be thrown away."""
-
-    def close(self) -> None: ...
+Lists = Iterable[tuple[str, Items]]
+"""The lists of a message that are too long for it, by their fields."""
 
 
 class Desk(Protocol):
@@ -100,12 +99,12 @@ class Desk(Protocol):
         """The reply to a canonical request; raises GatewayError subclasses."""
         ...
 
-    async def ask_list(
-        self, partner: Partner, head: Message, items: Items, correlation_id: str
+    async def ask_lists(
+        self, partner: Partner, head: Message, lists: Lists, correlation_id: str
     ) -> Message:
-        """As ``ask`` for an upload whose list is too long for one message; ``head`` has none of it.
+        """As ``ask`` for an upload that is too long for one message; ``head`` is it without lists.
 
-        The list was read to its end. It is taken in parts, each for itself.
+        They were read to their ends. They are taken in parts, each for itself.
         """
         ...
 
@@ -214,8 +213,8 @@ class SoapAnswer(NamedTuple):
     refused: tuple[Problem, ...] = ()
     """What is wrong with the items of its lists that are not in ``body`` for that."""
     head: Message | None = None
-    """The message of a long list, without its items; ``body`` is nothing then."""
-    items: ItemsAside | None = None
+    """A long message, without its lists; ``body`` is nothing then."""
+    lists: Spools | None = None
     """These, for whoever asked to close."""
 
 
@@ -225,7 +224,7 @@ class SoapCaller(Protocol):
     async def call(
         self, operation: str, body: bytes, correlation_id: str, list_of: Record | None = None
     ) -> SoapAnswer:
-        """``list_of``: the reply, if its list may be read item by item where it is long."""
+        """``list_of``: the reply, if its lists may be read item by item where it is long."""
         ...
 
 
@@ -241,10 +240,10 @@ class Link(Protocol):
 class Listing(Protocol):
     """A link to a partner whose lists may be too long to be held."""
 
-    async def ask_list(
+    async def ask_lists(
         self, message: Message, correlation_id: str
-    ) -> tuple[Message, ItemsAside | None]:
-        """As ``Link.ask``; the list of a long reply comes apart, for the caller to close."""
+    ) -> tuple[Message, Spools | None]:
+        """As ``Link.ask``; the lists of a long reply come apart, for the caller to close."""
         ...
 
 

@@ -13,24 +13,23 @@ from msgspec.structs import replace
 from adapters.ochp import cdrs, operations
 from adapters.ochp.results import checked
 from adapters.ochp.shape import tariff_wire_id
-from gateway.adapter import Desk, ItemsAside, Operation, Partner, SoapAnswer, SoapCaller
+from gateway.adapter import Desk, Operation, Partner, SoapAnswer, SoapCaller
 from gateway.errors import BadAnswer, Malformed
 from gateway.mapping.compile import codec
 from gateway.mapping.context import Context, Note, Outcome, mended
 from gateway.mapping.interpret import Refusal
+from gateway.mapping.spool import Spools
 from gateway.mapping.stream import lists
 from gateway.model.ids import evse_key
 from gateway.model.message import (
     AuthorisationReply,
     CdrUpload,
-    LocationQuery,
     LocationUpload,
     Message,
     Receipt,
     Result,
     ResultCode,
     TariffUpload,
-    TokenQuery,
     TokenUpload,
 )
 from gateway.model.token import Allowed
@@ -53,19 +52,20 @@ class OchpLink:
             return _receipt(message, reply, ctx)
         return reply
 
-    async def ask_list(
+    async def ask_lists(
         self, message: Message, correlation_id: str
-    ) -> tuple[Message, ItemsAside | None]:
+    ) -> tuple[Message, Spools | None]:
         """See ``Listing``."""
         _, operation, body = self._said(message)
         record = operation.reply.record
-        list_of = record if isinstance(message, LocationQuery | TokenQuery) else None
-        answer = await self._caller.call(operation.name, body, correlation_id, list_of)
+        answer = await self._caller.call(
+            operation.name, body, correlation_id, record if lists(record) else None
+        )
         try:
-            return checked(self._read(operation, answer, correlation_id)), answer.items
+            return checked(self._read(operation, answer, correlation_id)), answer.lists
         except BaseException:
-            if answer.items is not None:
-                answer.items.close()
+            if answer.lists is not None:
+                answer.lists.close()
             raise
 
     def _said(self, message: Message) -> tuple[Context, Operation, bytes]:
@@ -90,7 +90,7 @@ class OchpLink:
         except Malformed as error:
             raise BadAnswer(error.problems) from None
         problems = (*answer.refused, *(problem for one in found for problem in one.problems))
-        there = answer.items or any(getattr(reply, row.field) for row in lists(record))
+        there = answer.lists or any(getattr(reply, row.field) for row in lists(record))
         if problems and not there:
             raise BadAnswer(problems)
         refused = (Note(Outcome.DROPPED, "refused", p.path, None, p.reason) for p in problems)

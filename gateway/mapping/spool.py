@@ -61,6 +61,30 @@ class Spool:
             self._file.close()
 
 
+class Spools:
+    """The lists of one message, each in a file of its own, by their fields."""
+
+    def __init__(self) -> None:
+        self._spools: list[tuple[str, Spool]] = []
+
+    def __len__(self) -> int:
+        return sum(len(spool) for _, spool in self._spools)
+
+    def __iter__(self) -> Iterator[tuple[str, Spool]]:
+        return iter(self._spools)
+
+    def add(self, field: str, cls: type[Canonical]) -> Spool:
+        """An empty list more. Raises StoreUnavailable."""
+        spool = Spool(cls)
+        self._spools.append((field, spool))
+        return spool
+
+    def close(self) -> None:
+        """Give back the disk that they take."""
+        for _, spool in self._spools:
+            spool.close()
+
+
 class Shelves:
     """Lines in a file without a name, each put on the shelf of its group: what belongs together is
     read together, and no more than a shelf is in memory."""

@@ -2,7 +2,7 @@
 
 Source: messages whose record has one repeated record (``cdrInfoArray``, ``chargePointInfoArray``,
 the ``data`` of a JSON envelope, a JSON list).
-Limits: the list is the last of an XML message's fields; a message of several lists is read whole.
+Limits: of an XML message of several lists one is read at a time, the others are left out.
 Where: ``xml_items.py`` and ``json_items.py`` read them; here is how they are written.
 """
 
@@ -92,17 +92,10 @@ def item_names(record: Record) -> frozenset[str]:
     return frozenset(f"{{{record.wire.namespace}}}{row.steps[0]}" for row in lists(record))
 
 
-def list_of(record: Record) -> tuple[Row, Record]:
-    """The row of the list and the record of its items; raises NotStreamed."""
-    row = list_row(record)
-    if row is None or not isinstance(row.kind, Record):
-        raise NotStreamed(f"{record} has no list of its own")
-    return row, row.kind
-
-
-def first_list(record: Record) -> tuple[Row, Record]:
-    """The first of the lists of a message, and the record of its items; raises NotStreamed."""
-    row = next(iter(lists(record)), None)
+def list_of(record: Record, row: Row | None = None) -> tuple[Row, Record]:
+    """The row of the list (this one, or the only one) and the record of its items; raises
+    NotStreamed."""
+    row = row or list_row(record)
     if row is None or not isinstance(row.kind, Record):
         raise NotStreamed(f"{record} has no list of its own")
     return row, row.kind
@@ -118,11 +111,10 @@ _HEADS: dict[int, Record] = {}
 
 
 def headed(record: Record) -> Record:
-    """The record of a message without its list, of several the first."""
+    """The record of a message without its lists."""
     if id(record) not in _HEADS:
-        row, _ = first_list(record)
-        none = const(row.field, ())
-        rows = tuple(none if each is row else each for each in record.rows)
+        none = lists(record)
+        rows = tuple(const(row.field, ()) if row in none else row for row in record.rows)
         _HEADS[id(record)] = replace(record, rows=rows)
     return _HEADS[id(record)]
 

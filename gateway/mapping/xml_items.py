@@ -1,8 +1,8 @@
 """XML lists without end: the items of a message's list, one by one, from a stream of bytes.
 
 Source: XML 1.0; SOAP 1.1 chapter 4.
-Limits: the list is the last of the message's fields; or (``behind``) the first of its lists, with
-little behind it.
+Limits: the list is the last of the message's fields; or it is named (``row``): then other lists
+stand where the record has them, and little else behind it.
 Why some items at a time: libxml2's streaming parser with a schema accepts truncated input when
 entities are off, and reports schema errors only at the end; so items are validated inside an
 otherwise empty message, at the same cost and in the right place.
@@ -26,7 +26,7 @@ from gateway.errors import Malformed, Problem, TooLarge
 from gateway.mapping import regular
 from gateway.mapping.carriers import local
 from gateway.mapping.compile import CANNOT, codec
-from gateway.mapping.record import Record
+from gateway.mapping.record import Record, Row
 from gateway.mapping.stream import (
     ITEM,
     Block,
@@ -36,9 +36,9 @@ from gateway.mapping.stream import (
     NotShared,
     NotStreamed,
     ends_with_list,
-    first_list,
     headed,
     list_of,
+    lists,
 )
 
 CHUNK = 64 * 1024
@@ -72,9 +72,11 @@ class XmlItems:
     """The items of a message whose root (or body element in an envelope) is ``record.name``.
 
     ``checker`` is asked with some items at a time (as many as are in ``chunk`` bytes); ``mend`` is
-    tried on all of them if it faults one. ``behind``: other fields may stand behind the list, in at
-    most a hundred elements. While the items are given, ``head`` is the message without them, at the
-    end with what stands behind them; ``root`` is what is left at the end.
+    tried on all of them if it faults one. ``row``: the list, where it is one of several or not the
+    last field; the items of the others are left out, and ``others`` names those that had some;
+    other fields may stand behind it, in at most a hundred elements. While the items are given,
+    ``head`` is the message without them, at the end with what stands behind them; ``root`` is what
+    is left at the end; ``sample`` is an item that is valid, if one of those that came together was.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
     field is wrong; NotStreamed when other elements stand after the first item.
     """
@@ -87,12 +89,16 @@ class XmlItems:
         mend: Mend | None = None,
         chunk: Callable[[], int] = lambda: CHUNK,
         *,
-        behind: bool = False,
+        row: Row | None = None,
     ) -> None:
-        self.row, self.kind = first_list(record) if behind else list_of(record)
-        if not behind and not ends_with_list(record):
+        self.row, self.kind = list_of(record, row)
+        if row is None and not ends_with_list(record):
             raise NotStreamed(f"{record} goes on after its list")
-        self._behind = behind
+        self._behind = row is not None
+        self._rest: Sequence[Any] = ()
+        """What stands behind the items."""
+        self.others: set[str] = set()
+        self.sample: Any = None
         self.record, self.source = record, source
         self.head: Any = None
         self.root: Any = None
@@ -164,6 +170,8 @@ class XmlItems:
         sources, read, message, text = together
         start = f"/{self.record.name}/{self.row.steps[0]}["
         good = message is None or self._accepts(message)
+        if good and self._behind and self.sample is None:
+            self.sample = deepcopy((self._texts.message(text) if message is None else message)[-1])
         if not good and self._mend is not None:
             yield from self._mended(message, number, len(sources))
             return
@@ -192,8 +200,10 @@ class XmlItems:
         """
         self.source.seek(0)
         self._alone = None
-        whole = _Whole(self.record, self.row.steps[0], behind=self._behind)
-        texts = self._texts = _Texts(self.kind, self.row.steps[0], self._checker)
+        names = [row.steps[0] for row in lists(self.record)]
+        whole = _Whole(self.record, self.row.steps[0], names, behind=self._behind)
+        texts = self._texts = _Texts(self.kind, self.row.steps[0], names, self._checker)
+        self.others = whole.others
         quick = codec(self.kind).function("read_xml")
         after_run = False
         try:
@@ -231,14 +241,26 @@ class XmlItems:
     def _finish(self, message: Any) -> None:
         """Read the head again, with what stands behind the items. Raises NotStreamed where that is
         not as it should be: what is wrong with it is for who reads the message whole."""
-        frame = deepcopy(self._alone)
-        frame.extend(map(deepcopy, message))
+        self._rest = list(message)
+        frame = self._framed(())
         if not self._accepts(frame):
             raise NotStreamed("something is wrong behind the items")
         try:
             self.head = codec(headed(self.record)).read(frame)
         except Malformed as error:
             raise NotStreamed(f"what stands behind the items cannot be read: {error}") from None
+
+    def may_have(self, samples: Sequence[Any]) -> bool:
+        """Whether the message is known to be one that may have items of these lists beside each
+        other: a sample of each."""
+        return None not in samples and self._accepts(self._framed(samples))
+
+    def _framed(self, items: Sequence[Any]) -> Any:
+        """The message with these items alone."""
+        frame = deepcopy(self._alone)
+        frame.extend(map(deepcopy, items))
+        frame.extend(map(deepcopy, self._rest))
+        return frame
 
     def _alone_without_items(self) -> None:
         messages = [each for each in self.root.iter() if _is_message(each, self.record)]
@@ -277,6 +299,8 @@ class XmlItems:
             told.setdefault(place, []).append(self._numbered(note, number))
         start = f"/{self.record.name}/{self.row.steps[0]}["
         good = bool(notes) and self._accepts(mended)
+        if good and self.sample is None:
+            self.sample = deepcopy(mended[-1])
         pairs = zip(message[-count:], mended[-count:], strict=True)
         for place, (as_sent, element) in enumerate(pairs, number):
             at, why = f"{start}{place + 1}]", tuple(told.get(place, ()))
@@ -369,13 +393,19 @@ def _is_message(element: Any, record: Record) -> bool:
 class _Whole:
     """The parser of the whole text, from which regular items were taken out."""
 
-    def __init__(self, record: Record, name: str, *, behind: bool) -> None:
+    def __init__(self, record: Record, name: str, names: Sequence[str], *, behind: bool) -> None:
+        """``names``: the elements of all lists, in their order."""
         self.message: Any = None
         self.between = False
         """Whether it stands in the message after an item."""
+        self.others: set[str] = set()
+        """The elements of other lists that were left out."""
         self._behind, self._left, self._begun = behind, False, False
         self._record, self._tag = record, f"{{{record.wire.namespace}}}{name}"
-        self._parser = etree.XMLPullParser(("end", "pi"), tag=f"{{*}}{name}", **_HARDENED)
+        self._order = {f"{{{record.wire.namespace}}}{each}": at for at, each in enumerate(names)}
+        self._parser = etree.XMLPullParser(
+            ("end", "pi"), tag=[f"{{*}}{each}" for each in names], **_HARDENED
+        )
         self._sure, self._unclaimed = True, 0
 
     def feed(self, text: bytes) -> list[Any]:
@@ -386,6 +416,7 @@ class _Whole:
             reason = f"is no XML to its end: {wrong[0].message}, line {wrong[0].line}"
             raise Malformed(Problem(f"/{self._record.name}", reason))
         found: list[Any] = []
+        others: list[Any] = []
         inside = False
         element: Any
         for event, element in self._parser.read_events():
@@ -397,16 +428,35 @@ class _Whole:
             inside = self.message is not None and parent is self.message
             inside = inside and element.tag == self._tag
             if inside:
+                if self._left:
+                    raise NotStreamed("other elements between the items")
                 found.append(element)
-        if found and (self._left or not self._in_a_row(found)):
+            elif self.message is not None and parent is self.message:
+                self._leave_out(element, others, begun=self._begun or bool(found))
+        for element in others:
+            self.message.remove(element)
+        if found and not self._in_a_row(found):
             raise NotStreamed("other elements between the items")
         # An end tag was the last thing, if it was one; where one hides, nobody knows any more.
         self._sure = self._sure and all(each[1] or each[2] for each in _HIDING.finditer(text))
         self.between = inside and self._sure
-        self._unclaimed = 0 if found else self._unclaimed + len(text)
+        self._unclaimed = 0 if found or others else self._unclaimed + len(text)
         if self._unclaimed > ITEM:
             raise _endless()
         return found
+
+    def _leave_out(self, element: Any, others: list[Any], *, begun: bool) -> None:
+        """Take note of an item of another list. Raises NotStreamed where it is out of its place."""
+        place = self._order.get(element.tag)
+        if place is None:
+            return  # of another namespace: it is no item of a list
+        if place < self._order[self._tag]:
+            if begun:
+                raise NotStreamed("a list after one that follows it")
+        else:
+            self._left = True
+        self.others.add(local(element.tag))
+        others.append(element)
 
     def _in_a_row(self, items: list[Any]) -> bool:
         """Whether nothing stands between these items, or between them and the ones before."""
@@ -427,7 +477,9 @@ class _Whole:
             return
         if len(message) > _BESIDE:
             raise NotStreamed("other elements among the items")
-        self._left = any(child.tag != self._tag for child in message)
+        self._left = self._left or (
+            self._begun and any(child.tag != self._tag for child in message)
+        )
         if message.text is not None:
             if message.text.strip(_BLANKS):
                 raise Malformed(
@@ -447,14 +499,18 @@ class _Whole:
 class _Texts:
     """Pieces of the text: where items end, and which of them are regular."""
 
-    def __init__(self, kind: Record, name: str, checker: Checker | None) -> None:
+    def __init__(
+        self, kind: Record, name: str, names: Sequence[str], checker: Checker | None
+    ) -> None:
         self._checker = checker
         self.cut = 0
         """Where the last regular items ended."""
         self.end = b"</%s>" % name.encode()
         """As most items end."""
         self._name, self._prefix = name, ""
-        self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?%s\s*>" % re.escape(name.encode()))
+        each = b"|".join(re.escape(each.encode()) for each in names)
+        self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?(?:%s)\s*>" % each)
+        """Also of items of other lists, so that a text without any of ours is not read at once."""
         self.tag = f"{{{kind.wire.namespace}}}{name}"
         self._around, self._beside = (b"", b""), 0
         self._parser = etree.XMLParser(**_HARDENED)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from gateway.adapter import Items, Link, Partner, Seal
+from gateway.adapter import Link, Lists, Partner, Seal
 from gateway.errors import (
     GatewayError,
     UnknownId,
@@ -113,6 +113,7 @@ PARTS: Mapping[type[Message], PartsHandler] = {
     CdrQuery: cdr_lists.parts,
     LocationQuery: location_lists.parts,
     StatusQuery: live_lists.parts,
+    TariffQuery: tariffs.parts,
     TokenQuery: tokens.parts,
 }
 """The same for replies that may be long."""
@@ -222,24 +223,24 @@ class Exchange:
         await STEP
         return reply
 
-    async def ask_list(
-        self, partner: Partner, head: Message, items: Items, correlation_id: str
+    async def ask_lists(
+        self, partner: Partner, head: Message, lists: Lists, correlation_id: str
     ) -> Message:
         """An upload that is too long for one message; see ``Desk``."""
-        return await self.ask_list_for(None, partner, head, items, correlation_id)
+        return await self.ask_lists_for(None, partner, head, lists, correlation_id)
 
-    async def ask_list_for(
+    async def ask_lists_for(
         self,
         transcript: Transcript | None,
         partner: Partner,
         head: Message,
-        items: Items,
+        lists: Lists,
         correlation_id: str,
     ) -> Message:
-        """As ``ask_list``; with a transcript that keeps what went over the wire for it."""
+        """As ``ask_lists``; with a transcript that keeps what went over the wire for it."""
         asked = self._asked(transcript, partner, head, correlation_id)
         async with self.runtime.alone(f"{partner.id} list"):
-            return await self._answered(asked, self._upload_list(asked, items))
+            return await self._answered(asked, self._upload_lists(asked, lists))
 
     async def ask_parts(
         self,
@@ -378,7 +379,7 @@ class Exchange:
             asked.transcript.entered(entry)
         return reply, owed
 
-    async def _upload_list(self, asked: "_Asked", items: Items) -> Message:
+    async def _upload_lists(self, asked: "_Asked", lists: Lists) -> Message:
         """Part by part, each in a transaction of its own; then what is missing in a full list.
 
         What the ledger says of the whole stands there with the last transaction. Only the end
@@ -387,7 +388,7 @@ class Exchange:
         """
         upload = UPLOADS[type(asked.message)]
         with closing(LongList(asked.message, upload, sees_all=self.sees_all)) as long:
-            for number, part in enumerate(long.parts(items), 1):
+            for number, part in enumerate(long.parts(lists), 1):
                 receipt, owed = await self._done(asked, part.do, small=False, soft=True)
                 long.took(part, receipt)
                 if owed:

@@ -16,21 +16,19 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from gateway.adapter import Items
+from gateway.adapter import Lists
 from gateway.aside import is_quiet
 from gateway.mapping.spool import Kept, Known, Shelves
 from gateway.model.message import (
-    CdrUpload,
     LocationUpload,
     Message,
     Receipt,
     Result,
     ResultCode,
-    StatusUpload,
     TariffUpload,
     TokenUpload,
 )
-from gateway.routing import locations, tokens
+from gateway.routing import locations, tariffs, tokens
 from gateway.routing.work import REASONS, SLICE, Work
 from gateway.store import Kind, Object
 
@@ -76,15 +74,9 @@ class _Place(NamedTuple):
     """Of what was left out on this shelf."""
 
 
-_FIELDS: Mapping[type[Message], str] = {
-    LocationUpload: "locations",
-    TokenUpload: "tokens",
-    TariffUpload: "tariffs",
-    CdrUpload: "cdrs",
-    StatusUpload: "evses",
-}
 _FULL: Mapping[type[Message], _Full] = {
     LocationUpload: _Full("location", locations.upload_part, locations.whole, locations.left_out),
+    TariffUpload: _Full("tariff", tariffs.upload_part, tariffs.whole, tariffs.left_out),
     TokenUpload: _Full("token", tokens.upload_part, tokens.whole, tokens.left_out),
 }
 
@@ -98,7 +90,7 @@ class LongList:
         """``upload`` takes a message of this class; ``sees_all``: nobody asks for anything but in
         this process, so that parts may be larger while nobody does. Raises StoreUnavailable."""
         self.receipt = Receipt()
-        self._head, self._field, self._upload = head, _FIELDS[type(head)], upload
+        self._head, self._upload = head, upload
         self._full = _FULL.get(type(head)) if getattr(head, "full", False) else None
         self._sees_all = sees_all
         self._kept = Kept() if self._full else None
@@ -107,12 +99,11 @@ class LongList:
         self._codes: set[ResultCode] = set()
         self._next: _Place | None = None
 
-    def parts(self, items: Items) -> Iterator[Part]:
+    def parts(self, lists: Lists) -> Iterator[Part]:
         """What is to be done, one after the other and perhaps again; ``took`` follows each."""
-        for batch in items.batches(self._most):
-            yield self._part(batch)
-        if isinstance(self._head, StatusUpload) and self._head.parkings:
-            yield self._part(())
+        for field, items in lists:
+            for batch in items.batches(self._most):
+                yield self._part(field, batch)
         if self._full and (self._refused < self._size or not self._size):
             place: _Place | None = None
             while True:
@@ -153,16 +144,13 @@ class LongList:
     def _most(self) -> int:
         return QUIET_PART if self._sees_all and is_quiet() else PART
 
-    def _part(self, batch: tuple[Any, ...]) -> Part:
-        """Some of the list; the first one with all that the message has beside it."""
-        changes: dict[str, Any] = {self._field: batch}
+    def _part(self, field: str, batch: tuple[Any, ...]) -> Part:
+        """Some of a list, with all that the message has beside it."""
+        changes: dict[str, Any] = {field: batch}
         if hasattr(self._head, "full"):
             changes["full"] = False
-        message, size = replace(self._head, **changes), len(batch)
-        if isinstance(self._head, StatusUpload):
-            size += len(self._head.parkings)
-            self._head = replace(self._head, parkings=())
-        return Part(partial(self._take, message=message), size)
+        message = replace(self._head, **changes)
+        return Part(partial(self._take, message=message), len(batch))
 
     def _take(self, work: Work, message: Message) -> Receipt:
         if self._full and self._kept:

@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from gateway.adapter import ItemsAside, Listing
+from gateway.adapter import Listing, Lists
 from gateway.errors import GatewayError
+from gateway.mapping.spool import Spools
 from gateway.model.message import (
-    CdrDecisions,
     CdrList,
     CdrQuery,
     Message,
@@ -215,10 +215,10 @@ class Polls:
         full = job.windowed and since is None and job.module != "status"
         correlation = exchange.new_id()
         question, outcome, reason = job.ask(since), "ok", None
-        items: ItemsAside | None = None
+        lists: Spools | None = None
         try:
             if isinstance(link, Listing):
-                reply, items = await link.ask_list(question, correlation)
+                reply, lists = await link.ask_lists(question, correlation)
             else:
                 reply = await link.ask(question, correlation)
             outcome, reason = ledger.outcome_of(reply), ledger.text_of(reply)
@@ -246,31 +246,30 @@ class Polls:
             entries = said.entries(written._replace(findings=findings), (), question)
             await self._runtime.in_thread(lambda: exchange.record(*entries), writing=True)
         try:
-            await self._put_in(party, question, reply, items, full=full, keys=keys)
+            await self._put_in(party, question, reply, lists or (), full=full, keys=keys)
         finally:
-            if items is not None:
-                items.close()
+            if lists is not None:
+                lists.close()
 
     async def _put_in(
         self,
         party: Party,
         question: Message,
         reply: Message,
-        items: ItemsAside | None,
+        lists: Lists,
         *,
         full: bool,
         keys: dict[str, str],
     ) -> None:
-        """The answer as the partner's upload; ``items``: its list, where that is long."""
+        """The answer as the partner's upload; ``lists``: those of it that are long."""
         exchange, correlation = self._exchange, keys["correlation_id"]
         if isinstance(question, CdrQuery) and question.mine:
-            found = decided(reply) if isinstance(reply, CdrList) else CdrDecisions()
-            if found != CdrDecisions():
+            for found in decided(reply, lists) if isinstance(reply, CdrList) else ():
                 await exchange.ask(party.partner, found, correlation)
             return
-        for upload in uploads(reply, full=full):
-            if items is not None:
-                receipt = await exchange.ask_list(party.partner, upload, items, correlation)
+        for upload, long in uploads(reply, lists, full=full):
+            if long:
+                receipt = await exchange.ask_lists(party.partner, upload, long, correlation)
             else:
                 receipt = await exchange.ask(party.partner, upload, correlation)
             if isinstance(receipt, Receipt) and receipt.reasons:

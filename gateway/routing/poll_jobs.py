@@ -6,8 +6,10 @@ Limits: what a partner refuses to list counts as nothing new, never as an empty 
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
+from gateway.adapter import Lists
 from gateway.model.charging import CdrState
 from gateway.model.message import (
     CdrDecisions,
@@ -35,6 +37,7 @@ from gateway.model.message import (
 )
 from gateway.routing.exchange import Exchange
 from gateway.routing.parties import CPO_SIDE, EMSP_SIDE, Module, Party
+from gateway.store import slices
 
 _PART = 500
 
@@ -95,8 +98,9 @@ def jobs_of(exchange: Exchange, party: Party) -> Iterator[Job]:
             yield job
 
 
-def uploads(reply: Any, *, full: bool) -> Iterator[Message]:
-    """A partner's answer as if the partner had sent it; long lists of records in parts.
+def uploads(reply: Any, lists: Lists, *, full: bool) -> Iterator[tuple[Message, Lists]]:
+    """A partner's answer as if the partner had sent it, long lists of records in parts; with the
+    lists that the partner's message is too long for.
 
     ``full`` only counts where the answer is complete.
     """
@@ -105,27 +109,33 @@ def uploads(reply: Any, *, full: bool) -> Iterator[Message]:
         return
     whole = full and (result is None or result.code is ResultCode.OK)
     if isinstance(reply, LocationList):
-        yield LocationUpload(locations=reply.locations, full=whole)
+        yield LocationUpload(locations=reply.locations, full=whole), lists
     elif isinstance(reply, TariffList):
-        yield TariffUpload(tariffs=reply.tariffs, full=whole)
+        yield TariffUpload(tariffs=reply.tariffs, full=whole), lists
     elif isinstance(reply, TokenList):
-        yield TokenUpload(tokens=reply.tokens, full=whole)
+        yield TokenUpload(tokens=reply.tokens, full=whole), lists
     elif isinstance(reply, StatusList):
-        yield StatusUpload(evses=(*reply.evses, *reply.combined), parkings=reply.parkings)
+        evses = (*reply.evses, *reply.combined)
+        long = [("evses" if field == "combined" else field, items) for field, items in lists]
+        yield StatusUpload(evses=evses, parkings=reply.parkings), long
     elif isinstance(reply, SessionList):
         for start in range(0, len(reply.sessions), _PART):
-            yield SessionUpload(sessions=reply.sessions[start : start + _PART])
+            yield SessionUpload(sessions=reply.sessions[start : start + _PART]), ()
     elif isinstance(reply, CdrList):
+        if lists:
+            yield CdrUpload(cdrs=()), lists
         for start in range(0, len(reply.cdrs), _PART):
-            yield CdrUpload(cdrs=reply.cdrs[start : start + _PART])
+            yield CdrUpload(cdrs=reply.cdrs[start : start + _PART]), ()
 
 
-def decided(reply: CdrList) -> CdrDecisions:
-    """The CDRs that a clearing house reports as decided, as the home-CSP's decisions."""
-    refs = {state: list[CdrRef]() for state in (CdrState.APPROVED, CdrState.DECLINED)}
-    for cdr in reply.cdrs:
-        if cdr.state in refs:
-            refs[cdr.state].append(CdrRef(cdr_id=cdr.id, evse_id=cdr.evse_id))
-    return CdrDecisions(
-        approved=tuple(refs[CdrState.APPROVED]), declined=tuple(refs[CdrState.DECLINED])
-    )
+def decided(reply: CdrList, lists: Lists) -> Iterator[CdrDecisions]:
+    """The CDRs that a clearing house reports as decided, as the home-CSP's decisions, in parts."""
+    long = (batch for _, items in lists for batch in items.batches(lambda: _PART))
+    for part in chain(slices(reply.cdrs, _PART), long):
+        refs = {state: list[CdrRef]() for state in (CdrState.APPROVED, CdrState.DECLINED)}
+        for cdr in part:
+            if cdr.state in refs:
+                refs[cdr.state].append(CdrRef(cdr_id=cdr.id, evse_id=cdr.evse_id))
+        approved, declined = map(tuple, refs.values())
+        if approved or declined:
+            yield CdrDecisions(approved=approved, declined=declined)

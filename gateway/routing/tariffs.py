@@ -8,12 +8,13 @@ are; a hub passes all of it on. Who cannot be told that a tariff is removed (OCH
 it) gets it with the instant of its removal as its end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from gateway.iso import CURRENCIES
+from gateway.mapping.spool import Kept, Known
 from gateway.model.base import PartyId
 from gateway.model.ids import tariff_owner
 from gateway.model.message import (
@@ -28,14 +29,45 @@ from gateway.model.tariff import IndividualTariff, Restrictions, Tariff, TariffE
 from gateway.routing.location_lists import NO_RELATION
 from gateway.routing.parties import CPO_SIDE, Party
 from gateway.routing.records import clean, owner_key, party_of, same_id, tariff_item, unpack
-from gateway.routing.work import SLICE, Refusals, Work
-from gateway.store import Filter, Object
+from gateway.routing.work import SLICE, Refusals, Work, at_least_one
+from gateway.store import Filter, Object, slices
 
 
 def upload(work: Work, message: TariffUpload) -> Receipt:
     """Store what changed, owe it to all who may see it."""
+    refusals, groups = _sorted(work, message.tariffs)
+    _put(work, groups)
+    # a list that is refused as a whole changes nothing
+    if message.full and (groups or not message.tariffs):
+        _leave_out(work, groups)
+    return refusals.receipt(len(message.tariffs), "tariffs")
+
+
+def upload_part(work: Work, message: TariffUpload, kept: Kept) -> Receipt:
+    """The same for a part of a long list; what it has is put into ``kept``."""
+    refusals, groups = _sorted(work, message.tariffs)
+    _put(work, groups)
+    for owner, group in groups.items():
+        for id in group:
+            kept.add(f"{owner}/{id}", [whole(owner, id)])
+    return refusals.receipt(len(message.tariffs), "tariffs")
+
+
+def whole(owner: str, id: str, content: bytes = b"") -> str:
+    """Stands for a tariff that a list had, whatever its content."""
+    return f"{owner}/{id}"
+
+
+def left_out(work: Work, owner: str, rows: dict[str, Object], kept: Known) -> None:
+    """Remove these tariffs that a long list did not have."""
+    work.tx.objects.delete("tariff", owner, rows)
+    _tell(work, owner, list(rows))
+
+
+def _sorted(work: Work, found: Iterable[Tariff]) -> tuple[Refusals, dict[str, dict[str, Tariff]]]:
+    """What is refused, and the tariffs by owner and id."""
     refusals, groups = Refusals(), dict[str, dict[str, Tariff]]()
-    for tariff in message.tariffs:
+    for tariff in found:
         owner = _owner(tariff) or work.sole_code()
         if reason := work.foreign(owner, CPO_SIDE):
             refusals.add(tariff, f"tariff {tariff.id}: {reason}")
@@ -43,15 +75,15 @@ def upload(work: Work, message: TariffUpload) -> Receipt:
             refusals.add(tariff, f"tariff {tariff.id}: {wrong!r} is no currency", ResultCode.FORMAT)
         elif owner:
             groups.setdefault(owner_key(owner), {})[same_id(tariff.id)] = tariff
+    return refusals, groups
+
+
+def _put(work: Work, groups: dict[str, dict[str, Tariff]]) -> None:
     for name, group in groups.items():
         work.tx.lock("objects", "tariff", name)
         items = list(group.items())
         for start in range(0, len(items), SLICE):
             _store(work, name, dict(items[start : start + SLICE]))
-    # a list that is refused as a whole changes nothing
-    if message.full and (groups or not message.tariffs):
-        _leave_out(work, groups)
-    return refusals.receipt(len(message.tariffs), "tariffs")
 
 
 def _no_currency(tariff: Tariff) -> str | None:
@@ -125,16 +157,37 @@ def query(work: Work, message: TariffQuery) -> TariffList:
         found = (work.tx.objects.get("tariff", name, same_id(message.id)) for name in owners)
         rows = [row for row in found if row]
     else:
-        removed = message.since is not None and not work.asker.habits.removes_tariffs
-        wanted = Filter(owners, message.since, message.until, deleted=removed)
-        rows = list(work.tx.objects.each("tariff", wanted))
-    own = owner is not None and work.directory.speaks_for(work.asker, owner, CPO_SIDE)
-    seen = [unpack(Tariff, row.body) for row in rows] if own else list(shown(work.asker, rows))
+        rows = list(work.tx.objects.each("tariff", _wanted(work, message, owners)))
+    seen = list(_seen(work, owner, rows))
     total = len(seen)
     if message.page:
         start, limit = message.page.offset, message.page.limit
         seen = seen[start:] if limit is None else seen[start : start + limit]
     return TariffList(tariffs=tuple(seen), total=total)
+
+
+def parts(work: Work, message: TariffQuery) -> Iterator[TariffList]:
+    """The whole list of ``query`` in parts, at least one."""
+    owner = clean(message.owner) if message.owner else None
+    owners = work.visible("tariff", "tariffs", CPO_SIDE, owner)
+    if owners is None or message.id is not None or message.page is not None:
+        yield query(work, message)
+        return
+    found = slices(work.tx.objects.each("tariff", _wanted(work, message, owners)), SLICE)
+    some = (tuple(_seen(work, owner, rows)) for rows in found)
+    yield from at_least_one((TariffList(tariffs=each) for each in some if each), TariffList())
+
+
+def _wanted(work: Work, message: TariffQuery, owners: list[str]) -> Filter:
+    removed = message.since is not None and not work.asker.habits.removes_tariffs
+    return Filter(owners, message.since, message.until, deleted=removed)
+
+
+def _seen(work: Work, owner: PartyId | None, rows: list[Object]) -> Iterator[Tariff]:
+    """Stored tariffs as the caller may see them, its own as they are."""
+    if owner is not None and work.directory.speaks_for(work.asker, owner, CPO_SIDE):
+        return (unpack(Tariff, row.body) for row in rows)
+    return shown(work.asker, rows)
 
 
 def shown(party: Party, rows: list[Object]) -> Iterator[Tariff]:

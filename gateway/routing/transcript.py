@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from gateway.adapter import Desk, Fetch, Items, Link, Partner, Seal, Served
+from gateway.adapter import Desk, Fetch, Link, Lists, Partner, Seal, Served
 from gateway.errors import Busy, GatewayError
 from gateway.http import HttpAnswer, HttpCall, Request, Response, retry_after
 from gateway.mapping.context import Facts, Note
@@ -89,15 +89,15 @@ class Gateway(Desk, Protocol):
         """As ``ask``; what it does is entered by the transcript."""
         ...
 
-    async def ask_list_for(
+    async def ask_lists_for(
         self,
         transcript: "Transcript",
         partner: Partner,
         head: Message,
-        items: Items,
+        lists: Lists,
         correlation_id: str,
     ) -> Message:
-        """As ``ask_list``; what it does is entered by the transcript."""
+        """As ``ask_lists``; what it does is entered by the transcript."""
         ...
 
     async def ask_parts_for(
@@ -176,10 +176,10 @@ class _Transcript:
     async def ask(self, partner: Partner, message: Message, correlation_id: str) -> Message:
         return await self._gateway.ask_for(self, partner, message, correlation_id)
 
-    async def ask_list(
-        self, partner: Partner, head: Message, items: Items, correlation_id: str
+    async def ask_lists(
+        self, partner: Partner, head: Message, lists: Lists, correlation_id: str
     ) -> Message:
-        return await self._gateway.ask_list_for(self, partner, head, items, correlation_id)
+        return await self._gateway.ask_lists_for(self, partner, head, lists, correlation_id)
 
     async def ask_parts(
         self,

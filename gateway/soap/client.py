@@ -122,7 +122,7 @@ class SoapClient:
         list_of: Record | None = None,
     ) -> SoapAnswer:
         """Send a request body (by another ``fetch``, where one is given); the response's body
-        element, valid by the schema. ``list_of``: the response, if its list comes apart where it is
+        element, valid by the schema. ``list_of``: the response, if its lists come apart where it is
         long (and no signature has to be verified, for which it is read whole).
 
         Raises ``Inexpressible`` (our own body is not valid), ``Unreachable``, ``Untrusted``,
@@ -236,7 +236,7 @@ class SoapClient:
     def _listed(
         self, operation: ContractOperation, answer: HttpAnswer, file: BinaryIO, list_of: Record
     ) -> SoapAnswer | None:
-        """The answer of which the list stays in a file; None for one that has to be read whole.
+        """The answer of which the lists stay in files; None for one that has to be read whole.
         Raises BadAnswer."""
         if answer.status != 200:
             return None
@@ -255,10 +255,10 @@ class SoapClient:
         except Malformed as error:
             raise BadAnswer(error.problems) from None
         problems = tuple(problem for one in found.refused for problem in one.problems)
-        if problems and not len(found.items):
-            found.items.close()
+        if problems and not len(found.lists):
+            found.lists.close()
             raise BadAnswer(problems)
-        return SoapAnswer(None, tuple(found.mended), problems, found.head, found.items)
+        return SoapAnswer(None, tuple(found.mended), problems, found.head, found.lists)
 
     def _opened(self, body: bytes, charset: str | None) -> Envelope:
         return envelope.read(parse(body, self._limits, charset), whole=self._verifies)

@@ -22,7 +22,7 @@ from gateway.mapping.compile import codec
 from gateway.mapping.context import mended
 from gateway.mapping.kinds import Kind
 from gateway.mapping.record import Record, Row
-from gateway.mapping.stream import NotStreamed, ends_with_list, item_names, list_row, lists
+from gateway.mapping.stream import NotStreamed, item_names, list_row, lists
 from gateway.model.message import (
     CdrQuery,
     LocationQuery,
@@ -31,7 +31,7 @@ from gateway.model.message import (
     Result,
     ResultCode,
     StatusQuery,
-    StatusUpload,
+    TariffQuery,
     TokenQuery,
 )
 from gateway.soap import listing, long, offload
@@ -42,7 +42,7 @@ from gateway.soap.long import Long
 _SMALL = 50
 """Children of a body up to which decoding in the reactor is cheaper than a thread."""
 _REASONS = 20
-_LONG = (CdrQuery, LocationQuery, StatusQuery, TokenQuery)
+_LONG = (CdrQuery, LocationQuery, StatusQuery, TariffQuery, TokenQuery)
 """Queries whose replies may be long."""
 _AT_ONCE = 2
 """Long lists that are read at the same time."""
@@ -58,14 +58,8 @@ class SoapDesk:
 
     @property
     def lists(self) -> list[str]:
-        """The body elements of requests that are read item by item when they are long: those that
-        end with their list, and live status, of which little stands behind the first of its two."""
-        records = [each.request.record for each in self._operations.values()]
-        return [
-            f"{{{r.wire.namespace}}}{r.name}"
-            for r in records
-            if ends_with_list(r) or r.cls is StatusUpload
-        ]
+        """The body elements of requests that are read item by item when they are long."""
+        return list(item_elements(each.request for each in self._operations.values()))
 
     @property
     def items(self) -> dict[str, frozenset[str]]:
@@ -120,13 +114,13 @@ class SoapDesk:
                 desk.report(partner, call.correlation_id, list(map(mended, call.mended)))
             head, call.refused = upload.head, upload.refused
             refused = upload.refused
-            if refused and not len(upload.items):
+            if refused and not len(upload.lists):
                 raise NoneReadable(refused)
             if refused and getattr(head, "full", False):
                 head = msgspec.structs.replace(head, full=False)
-            reply = await desk.ask_list(partner, head, upload.items, call.correlation_id)
+            reply = await desk.ask_lists(partner, head, upload.lists, call.correlation_id)
         finally:
-            upload.items.close()
+            upload.lists.close()
         return await self._written(call, desk, operation, reply, refused)
 
     async def _written(

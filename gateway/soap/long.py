@@ -1,11 +1,11 @@
 """SOAP messages that are too long to be held: first their head, then a list item by item.
 
 Source: SOAP 1.1 chapter 4 (Header before Body); OCHP 1.4 (a whole list is one message).
-Limits: UTF-8, no signature, one long list with little behind it; all else is read whole, within the
+Limits: UTF-8, no signature, lists with little beside them; all else is read whole, within the
 limits of ``parse``. Of what is refused and mended the first ``NAMED`` are named.
 Why: nothing of a list counts before it was read to its end: every item is checked and read, those
 that are good wait in a file. A list that is cut off has changed nothing then, and memory holds a
-piece at a time.
+piece at a time. A message of several lists is read once for each that it has.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ from msgspec import Struct
 from gateway.aside import Aside, is_quiet
 from gateway.mapping.carriers import local
 from gateway.mapping.record import Record
-from gateway.mapping.spool import Spool
-from gateway.mapping.stream import Checker, Mend
+from gateway.mapping.spool import Spools
+from gateway.mapping.stream import Checker, Mend, NotStreamed, lists
 from gateway.mapping.xml_items import CHUNK, XmlItems
 from gateway.model.message import Message
 from gateway.security.parse import BrokenXml, Limits, OverLimit, parse
@@ -48,11 +48,11 @@ class Long(Struct, frozen=True):
 
 
 class Upload(NamedTuple):
-    """A list that was read to its end."""
+    """A message that was read to its end."""
 
     head: Message
-    """The message with an empty list."""
-    items: Spool
+    """It without its lists."""
+    lists: Spools
     refused: list[Refusal]
     refused_in_all: int
     mended: list[str]
@@ -129,30 +129,55 @@ def _at_once() -> int:
 
 
 def read(record: Record, source: BinaryIO, schema: Checker, mend: Mend | None) -> Upload:
-    """Read a list to its end. Raises Malformed, with nothing put aside; NotStreamed."""
+    """Read all lists to their ends. Raises Malformed, with nothing put aside; NotStreamed."""
     file: Any = XmlGate(source)  # it reads and seeks
-    items = XmlItems(record, file, schema, mend, _at_once, behind=True)
-    spool = Spool(items.kind.cls)
-    refused: list[Refusal] = []
-    mended: list[str] = []
-    count, good, aside = 0, list[Any](), Aside()
+    first, *others = lists(record)
+    found = _Found()
     try:
+        items = XmlItems(record, file, schema, mend, _at_once, row=first)
+        found.take(items)
+        for row in others:
+            if row.steps[0] in items.others:
+                found.take(XmlItems(record, file, schema, mend, _at_once, row=row))
+        if len(found.samples) > 1 and not items.may_have(found.samples):
+            raise NotStreamed("lists that may not stand beside each other")
+    except BaseException:
+        found.lists.close()
+        raise
+    return Upload(items.head, found.lists, found.refused, found.count, list(found.mended))
+
+
+class _Found:
+    """What was found in the lists of a message."""
+
+    def __init__(self) -> None:
+        self.lists = Spools()
+        self.refused: list[Refusal] = []
+        self.count = 0
+        self.mended: dict[str, None] = {}
+        """Each once: what is beside the lists is put right with each of them."""
+        self.samples: list[Any] = []
+        """An item of each list that has some."""
+
+    def take(self, items: XmlItems) -> None:
+        """Read one list to its end."""
+        spool = self.lists.add(items.row.field, items.kind.cls)
+        good, aside = list[Any](), Aside()
         for item in items:
             if item.problems:
-                count += 1
-                if len(refused) < NAMED:
+                self.count += 1
+                if len(self.refused) < NAMED:
                     element = deepcopy(item.element)
-                    refused.append(Refusal(element, item.problems, valid=not item.invalid))
+                    self.refused.append(Refusal(element, item.problems, valid=not item.invalid))
             else:
                 good.append(item.value)
-                mended += item.deviations[: NAMED - len(mended)]
+                if item.deviations and len(self.mended) < NAMED:
+                    self.mended |= dict.fromkeys(item.deviations[: NAMED - len(self.mended)])
             if len(good) >= _AT_ONCE:
                 spool.extend(good)
                 good.clear()
             aside.pause()
         envelope.read(items.root)
         spool.extend(good)
-    except BaseException:
-        spool.close()
-        raise
-    return Upload(items.head, spool, refused, count, mended)
+        if len(spool):
+            self.samples.append(items.sample)

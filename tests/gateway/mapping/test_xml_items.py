@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ from gateway import registry
 from gateway.demo.data import ochp_charge_point, ochp_evses
 from gateway.errors import GatewayError, Malformed
 from gateway.mapping import interpret, regular
-from gateway.mapping.stream import Block, Item, NotShared, NotStreamed, list_of
+from gateway.mapping.record import Row
+from gateway.mapping.stream import ITEM as MOST
+from gateway.mapping.stream import Block, Item, NotShared, NotStreamed, list_of, lists
 from gateway.mapping.xml_items import XmlItems
 from gateway.schema import schema_for
 
@@ -370,33 +373,46 @@ SPOT = '<parking status="unknown"><parkingId>AT*ALP*P1</parkingId></parking>'
 TTL = "<ttl><DateTime>2031-05-02T09:00:00Z</DateTime></ttl>"
 
 
-def statuses(inside: str, *, behind: bool = True) -> tuple[Any, list[Any]]:
+EVSES, SPOTS = lists(STATUS)
+
+
+def statuses(inside: str, row: Row | None) -> tuple[Any, list[Any]]:
     data = message(inside, "UpdateStatusRequest")
     items = XmlItems(
-        STATUS, io.BytesIO(data), schema_for("ochp", "1.4"), chunk=lambda: 700, behind=behind
+        STATUS, io.BytesIO(data), schema_for("ochp", "1.4"), chunk=lambda: 700, row=row
     )
-    return items, [item.value for item in items]
+    return items, list(items)
 
 
 @given(
-    st.integers(0, 40), st.integers(0, 3), st.booleans(), st.sampled_from(["", "\n", "<!-- x -->"])
+    st.integers(0, 40),
+    st.integers(0, 300),
+    st.booleans(),
+    st.sampled_from(["", "\n", "<!-- x -->"]),
 )
 @settings(deadline=None)
-def test_what_stands_behind_a_list_is_in_the_head(
+def test_each_of_several_lists_is_read_for_itself(
     evses: int, spots: int, ends: bool, between: str
 ) -> None:
-    """All of the message is in the head or among the items, whatever its length."""
+    """All of the message is in the head or among the items of a list, whatever its length."""
     parts = [*map(EVSE.format, range(evses)), *[SPOT] * spots, *[TTL] * ends]
-    items, values = statuses(between.join(parts))
     root = etree.fromstring(message("".join(parts), "UpdateStatusRequest"))
     whole = interpret.read(STATUS, root)
+    for row, others in ((EVSES, ["parking"] * bool(spots)), (SPOTS, ["evse"] * bool(evses))):
+        items, found = statuses(between.join(parts), row)
+        assert tuple(item.value for item in found) == getattr(whole, row.field)
+        assert items.head == msgspec.structs.replace(whole, evses=(), parkings=())
+        assert items.others == set(others)
 
-    assert tuple(values) == whole.evses
-    assert (items.head.evses, items.head.parkings, items.head.ttl) == (
-        (),
-        whole.parkings,
-        whole.ttl,
-    )
+
+def test_lists_are_read_whose_items_are_not_among_the_first_bytes() -> None:
+    """More of the one list than an item may have, before and behind the other."""
+    many = SPOT * (MOST // len(SPOT) + 1000)
+    items, found = statuses(EVSE.format(1) + many + TTL, EVSES)
+    assert (len(found), items.others) == (1, {"parking"})
+    many = EVSE.format(1) * (MOST // len(EVSE) + 1000)
+    items, found = statuses(many + SPOT, SPOTS)
+    assert (len(found), items.others) == (1, {"evse"})
 
 
 @pytest.mark.parametrize(
@@ -405,16 +421,29 @@ def test_what_stands_behind_a_list_is_in_the_head(
         EVSE.format(1) + SPOT + EVSE.format(2),
         EVSE.format(1) + TTL + SPOT,
         EVSE.format(1) + TTL + TTL,
-        EVSE.format(1) + SPOT * 101,
+        SPOT + EVSE.format(1),
+        SPOT + "".join(map(EVSE.format, range(50))),
+        EVSE.format(1) + "<other/>" * 101,
         EVSE.format(1) + SPOT.replace("unknown", "free"),
+        EVSE.format(1) + SPOT + "x" + SPOT,
         EVSE.format(1) + "x" + SPOT,
         "".join(map(EVSE.format, range(50))) + SPOT + "".join(map(EVSE.format, range(50))),
     ],
-    ids=["between", "order", "twice", "many", "wrong", "text", "later"],
+    ids=[
+        *("between", "order", "twice", "before", "long before", "others", "wrong", "text inside"),
+        *("text", "later"),
+    ],
 )
-def test_what_is_wrong_behind_a_list_is_for_who_reads_it_whole(inside: str) -> None:
-    """Nothing of it counts."""
+def test_what_is_wrong_beside_a_list_is_told(inside: str) -> None:
+    """Nothing of the message counts, or an item of it does not."""
+
+    def read() -> None:
+        for row in (EVSES, SPOTS):
+            for item in statuses(inside, row)[1]:
+                if item.problems:
+                    raise Malformed(item.problems)
+
     with pytest.raises((NotStreamed, Malformed)):
-        statuses(inside)
+        read()
     with pytest.raises(NotStreamed, match="no list of its own"):
-        statuses(inside, behind=False)
+        statuses(inside, None)

@@ -89,7 +89,9 @@ def test_a_long_list_is_answered_when_it_is_on_disk(
     sites = Spool(Location)
     sites.extend(record(str(number), f"L{number}") for number in range(2 * PART))
     run(
-        town.exchange.ask_list(partner(town, "lists-cpo"), LocationUpload(locations=()), sites, "c")
+        town.exchange.ask_lists(
+            partner(town, "lists-cpo"), LocationUpload(locations=()), [("locations", sites)], "c"
+        )
     )
     with store.read() as tx:
         assert tx.objects.page("location", limit=1).total == 2 * PART
@@ -101,8 +103,11 @@ def test_a_long_list_is_answered_when_it_is_on_disk(
     monkeypatch.setattr(store, "settle", broken)
     with pytest.raises(StoreUnavailable):
         run(
-            town.exchange.ask_list(
-                partner(town, "lists-cpo"), LocationUpload(locations=()), sites, "c"
+            town.exchange.ask_lists(
+                partner(town, "lists-cpo"),
+                LocationUpload(locations=()),
+                [("locations", sites)],
+                "c",
             )
         )
 

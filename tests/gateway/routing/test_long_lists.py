@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gateway.adapter import Items
+from gateway.adapter import Lists
 from gateway.model.message import (
     LocationUpload,
     Message,
@@ -49,10 +49,14 @@ class Listed:
             start += most
 
 
+def listed(field: str, items: list[Any]) -> Lists:
+    return [(field, Listed(items))]
+
+
 def upload(town: Town, party: str, head: Message, items: list[Any]) -> None:
     partner = town.exchange.directory.parties[party].partner
-    listed: Items = Listed(items)
-    receipt: Any = run(town.exchange.ask_list(partner, head, listed, "c"))
+    field = next(name for name in head.__struct_fields__ if name != "full")
+    receipt: Any = run(town.exchange.ask_lists(partner, head, listed(field, items), "c"))
     assert receipt.result.code is ResultCode.OK
 
 
@@ -104,8 +108,8 @@ def test_what_somebody_else_has_sent_meanwhile_stays(
     exchange, house = town.exchange, town.exchange.directory.parties["house"]
     head = LocationUpload(locations=(), full=True)
     long = LongList(head, UPLOADS[LocationUpload], sees_all=False)
-    items: Items = Listed([record("9", "H1", operator="DE*HUB")])
-    for number, part in enumerate(long.parts(items), 1):
+    items = [record("9", "H1", operator="DE*HUB")]
+    for number, part in enumerate(long.parts(listed("locations", items)), 1):
 
         def do(tx: Transaction, part: Any = part) -> Any:
             work = exchange.work(tx, house, "c")
@@ -129,10 +133,13 @@ def test_what_somebody_else_has_sent_meanwhile_stays(
 
 
 @pytest.mark.parametrize("count", [0, 1, PART, 2 * PART + 1])
-def test_what_stands_beside_a_list_is_taken_once(count: int) -> None:
-    """Parking spots come with the first part, or alone; the end of the message holds for all."""
+def test_each_list_of_a_message_is_taken(count: int) -> None:
+    """One after the other; what stands beside them holds for all."""
     evses = [EvseStatus(evse_id=f"DE*ACM*E{number}") for number in range(count)]
-    spots = (ParkingStatus(parking_id="DE*ACM*P1", status=MajorStatus.AVAILABLE),)
+    spots = [
+        ParkingStatus(parking_id=f"DE*ACM*P{number}", status=MajorStatus.AVAILABLE)
+        for number in range(PART + 1)
+    ]
     until = datetime(2031, 5, 2, tzinfo=UTC)
     taken: list[StatusUpload] = []
 
@@ -140,14 +147,14 @@ def test_what_stands_beside_a_list_is_taken_once(count: int) -> None:
         taken.append(message)
         return Receipt()
 
-    long = LongList(StatusUpload(parkings=spots, ttl=until), take, sees_all=False)
+    long = LongList(StatusUpload(ttl=until), take, sees_all=False)
     work: Any = None
     sizes = []
-    for part in long.parts(Listed(evses)):
+    for part in long.parts([*listed("evses", evses), *listed("parkings", spots)]):
         long.took(part, part.do(work))
         sizes.append(part.size)
 
     assert [each for message in taken for each in message.evses] == evses
-    assert [message.parkings for message in taken] == [spots, *[()] * (len(taken) - 1)]
+    assert [each for message in taken for each in message.parkings] == spots
     assert {message.ttl for message in taken} == {until}
-    assert sum(sizes) == count + 1
+    assert sum(sizes) == count + len(spots)

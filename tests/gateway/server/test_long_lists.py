@@ -336,6 +336,78 @@ async def test_live_status_comes_in_any_length(gate: Gate, monkeypatch: Any) -> 
     assert len(told) == 300
 
 
+@pytest_twisted.ensureDeferred
+async def test_both_lists_of_live_status_come_in_any_length(gate: Gate, monkeypatch: Any) -> None:
+    """Each in parts."""
+    counts = counted(gate, monkeypatch)
+    spots = "".join(SPOT.replace("P0001", f"P{number:05}") for number in range(250))
+
+    await gate.alpen.said_ok(LIVE, "".join(map(words, range(300))) + spots + UNTIL, live=True)
+
+    assert len(counts) >= 550 / long_lists.PART
+    told = await live(gate)
+    assert len(told) == 300
+    assert set(told.values()) == {("available", "available", "2099-01-01T00:00:00Z")}
+    told = await live(gate, "<statusType>parking</statusType>")
+    assert len(told) == 250
+    assert set(told.values()) == {("available", "2099-01-01T00:00:00Z")}
+
+
+@pytest_twisted.ensureDeferred
+async def test_decisions_come_in_any_length(gate: Gate, monkeypatch: Any) -> None:
+    """Both lists in parts; what is not known is named, and the same again changes nothing."""
+    count = 300
+    evses = list(data.ochp_evses("AT", "ALP", 5, seed=5))
+    cards = [data.ochp_token("DE", "FST", 0, "roamingAuthorisationInfoArray")]
+    await gate.fahr.said_ok("SetRoamingAuthorisationListRequest", "".join(cards))
+    contract, uid = data.contract("DE", "FST", 0), data.ochp_uid(0)
+    records = [data.ochp_cdr(evses[n % 5], n, uid, contract) for n in range(count)]
+    await gate.alpen.said_ok("AddCDRsRequest", "".join(records))
+    counts = counted(gate, monkeypatch)
+
+    def decisions(verdict: str, numbers: range) -> str:
+        return "".join(
+            f"<{verdict}><cdrId>ATALP{n:012}</cdrId><evseId>{evses[n % 5]['evse_id']}</evseId>"
+            f"</{verdict}>"
+            for n in numbers
+        )
+
+    said = decisions("approved", range(200)) + decisions("declined", range(200, count))
+    for _ in range(2):
+        counts.clear()
+        await gate.fahr.said_ok("ConfirmCDRsRequest", said)
+        assert len(counts) >= count / long_lists.PART
+
+    for state, numbers in (("approved", range(200)), ("declined", range(200, count))):
+        asked = f"<cdrStatus><CdrStatusType>{state}</CdrStatusType></cdrStatus>"
+        shown = await gate.alpen.call("CheckCDRsRequest", asked)
+        names = [text(each, "CdrId") for each in shown.iter("{*}cdrInfoArray")]
+        assert names == [f"ATALP{number:012}" for number in numbers]
+
+    answer = await gate.fahr.call(
+        "ConfirmCDRsRequest", said + decisions("declined", range(count, count + 1))
+    )
+    assert text(answer, "result/resultCode/resultCode") == "partly"
+    assert f"ATALP{count:012}" in text(answer, "result/resultDescription")
+
+
+@pytest_twisted.ensureDeferred
+async def test_tariffs_are_shown_whole(gate: Gate, monkeypatch: Any) -> None:
+    """More than are read at once: each once, in their order."""
+    count = 2 * SLICE + 5
+    ids = [f"{number:04}" for number in range(count)]
+    sent = [data.ochp_tariff("AT", "ALP", each, "0.4") for each in ids]
+    await gate.alpen.said_ok("UpdateTariffsRequest", "".join(sent))
+
+    shown = await gate.fahr.call("GetTariffUpdatesRequest")
+
+    monkeypatch.setattr("gateway.routing.tariffs.SLICE", 10 * SLICE)
+    whole = await gate.fahr.call("GetTariffUpdatesRequest")
+    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
+    names = [text(each, "tariffId") for each in shown.iter("{*}TariffInfoArray")]
+    assert names == [f"AT*ALP*T{each}" for each in ids]
+
+
 @pytest.mark.parametrize("scope", ["evse", "parking", "combined"])
 @pytest_twisted.ensureDeferred
 async def test_live_status_is_shown_whole(gate: Gate, monkeypatch: Any, scope: str) -> None:
