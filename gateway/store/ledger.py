@@ -3,6 +3,9 @@
 Why: identifiers are searched by a keyed hash, so that a copy of the search table tells nobody who
 charged where; the messages themselves are as confidential as the database. What is searched and
 what is only shown stand in two tables, so that a search reads little.
+Each identifier has a place of its own among all there are: to sort in one writes a page of the
+database, to sort in thousands at once little more. So they wait, in the transaction of their entry
+and found by every search, in rows of many.
 Limits: an entry is written once; what is known of it only later (the answer, how long it took) is
 added by ``change``. Entries end by ``prune`` and ``keep``.
 """
@@ -13,6 +16,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     Column,
@@ -27,7 +31,12 @@ from sqlalchemy import (
 )
 
 from gateway.store.prepared import Prepared
-from gateway.store.tables import message_contents, message_identifiers, messages
+from gateway.store.tables import (
+    fresh_identifiers,
+    message_contents,
+    message_identifiers,
+    messages,
+)
 from gateway.store.tx import Tx, slices
 
 T = TypeVar("T")
@@ -85,11 +94,16 @@ class Found(NamedTuple):
 _CONTENTS = tuple(column.name for column in message_contents.columns if column.name != "message")
 _SEARCHED = tuple(column.name for column in messages.columns if column.name != "seq")
 _m, _c, _i = messages.c, message_contents.c, message_identifiers.c
+_f = fresh_identifiers.c
 _SUMMARY = tuple(_m[name] for name in _SEARCHED)
 _NO_CONTENTS = dict.fromkeys(_CONTENTS)
 _Names = Collection[tuple[str, str]]
+_Named = tuple[str, bytes, int]
+"""An identifier's name, what stands for its value, and the message."""
 _MOST = 64
-"""Rows in one INSERT."""
+"""Rows in one INSERT, and identifiers that wait in one row."""
+_OFTEN = 64
+"""Rows of waiting identifiers after which all are sorted in."""
 
 
 _searched = itemgetter(*map(Entry._fields.index, _SEARCHED))
@@ -125,6 +139,17 @@ def _name(count: int, sqlite: bool) -> Prepared:
     insert = dialects.sqlite.insert if sqlite else dialects.postgresql.insert
     rows = _rows(tuple(_i), count)
     return Prepared(insert(message_identifiers).values(rows).on_conflict_do_nothing())
+
+
+@cache
+def _wait(count: int) -> Prepared:
+    fresh = fresh_identifiers.insert().values(_rows((_f.names,), count))
+    return Prepared(fresh.returning(_f.seq))
+
+
+_WAITING = Prepared(select(_f.names).order_by(_f.seq))
+_TAKE = Prepared(delete(fresh_identifiers).returning(_f.names))
+_pack, _unpack = msgspec.msgpack.encode, msgspec.msgpack.Decoder(list[_Named]).decode
 
 
 _SEQ = Prepared(select(_m.seq).where(_m.id == bindparam("id")))
@@ -218,7 +243,17 @@ class Ledger:
             for seq, identifiers in names.items()
             for name, value in dict.fromkeys(identifiers)
         ]
-        for part in _powers(rows):
+        due = False
+        for part in _powers([(_pack(some),) for some in slices(rows, _MOST)]):
+            numbers = self._tx.inserted(_wait(len(part)), part)
+            due = due or any(number % _OFTEN == 0 for (number,) in numbers)
+        if due:
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        """Put the identifiers that wait where they are found by an index."""
+        waiting = self._tx.rows(_TAKE, {})
+        for part in _powers(sorted(each for (names,) in waiting for each in _unpack(names))):
             self._tx.inserted(_name(len(part), self._tx.is_sqlite), part)
 
     def get(self, id: str) -> Entry | None:
@@ -265,26 +300,36 @@ class Ledger:
         if outcome is not None and outcome != "ok":
             # in these words, so that the index of what was not ok is seen to fit
             query = query.where(_m.outcome != literal_column("'ok'"))
-        if identifier is not None:
-            hashed = self._tx.keyed_hash(*identifier)
-            named = select(_i.message).where(_i.name == identifier[0], _i.hash == hashed)
-            query = query.where(_m.seq.in_(named))
         if since is not None:
             query = query.where(_m.at >= since)
         if until is not None:
             query = query.where(_m.at < until)
         if before is not None:
             query = query.where(_m.seq < before)
-        query = query.order_by(_m.seq.desc()).limit(limit)
-        if operation is None:
-            return list(self._found(query))
-        # one search by each name: each has its own index
-        both = {
-            row.seq: row
-            for column in (_m.operation, _m.wire)
-            for row in self._found(query.where(column == operation))
-        }
-        return [both[seq] for seq in sorted(both, reverse=True)[:limit]]
+        # one search by each way to find it: each has its own index
+        searches = [query.order_by(_m.seq.desc()).limit(limit)]
+        if identifier is not None:
+            named = self._named(*identifier)
+            searches = [each.where(_m.seq.in_(seqs)) for each in searches for seqs in named]
+        if operation is not None:
+            said = (_m.operation == operation, _m.wire == operation)
+            searches = [each.where(is_said) for each in searches for is_said in said]
+        found = {row.seq: row for each in searches for row in self._found(each)}
+        return [found[seq] for seq in sorted(found, reverse=True)[:limit]]
+
+    def _named(self, name: str, value: str) -> "list[Select[tuple[int]] | list[int]]":
+        """The messages of an identifier: those that are sorted in, and those that are not."""
+        hashed = self._tx.keyed_hash(name, value)
+        waiting = self._tx.rows(_WAITING, {})
+        return [
+            select(_i.message).where(_i.name == name, _i.hash == hashed),
+            [
+                seq
+                for (names,) in waiting
+                for its_name, its_hash, seq in _unpack(names)
+                if (its_name, its_hash) == (name, hashed)
+            ],
+        ]
 
     def _found(self, query: "Select[*tuple[Any, ...]]") -> Iterator[Found]:
         for row in self._tx.execute(query):
@@ -312,6 +357,7 @@ class Ledger:
 
     def _drop(self, old: Collection[int]) -> int:
         gone = 0
+        self._sort_in()
         for part in slices(old):
             self._tx.execute(delete(message_identifiers).where(_i.message.in_(part)))
             self._tx.execute(delete(message_contents).where(_c.message.in_(part)))

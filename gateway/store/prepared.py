@@ -127,12 +127,17 @@ def _compiled(statement: Any, dialect: Dialect) -> _Form:
 def _converter(kind: Any, dialect: Dialect) -> Convert | None:
     """What makes of a value what the driver takes: SQLAlchemy's own has two more functions around
     it, for each value. Both drivers take the bytes that ours makes as they are."""
-    if isinstance(kind, TypeDecorator):
+    if isinstance(kind, TypeDecorator) and _converts(kind):
         plain = kind.impl_instance
         if isinstance(plain, LargeBinary) or plain.bind_processor(dialect) is None:
             return partial(kind.process_bind_param, dialect=dialect)
     found: Convert | None = kind.bind_processor(dialect)
     return found
+
+
+def _converts(kind: TypeDecorator[Any]) -> bool:
+    """Whether the type says what is made of a value; else what is behind it does."""
+    return type(kind).process_bind_param is not TypeDecorator.process_bind_param
 
 
 def _converted(row: tuple[Any, ...], results: Iterable[tuple[int, Convert]]) -> tuple[Any, ...]:

@@ -61,14 +61,20 @@ class Span(TypeDecorator[timedelta]):
         return None if value is None else value * MICROSECOND
 
 
-class Key(TypeDecorator[str]):
-    """A text that is compared or indexed: bounded, and only what both databases can hold."""
+class Word(TypeDecorator[str]):
+    """A text that is compared or indexed, and one of the gateway's own: a name, a code, a state."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+
+class Key(Word):
+    """The same of any text: bounded, and only what both databases can hold."""
+
+    cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is not None:
@@ -134,15 +140,15 @@ objects = Table(
     "objects",
     metadata,
     _sequence("seq"),
-    Column("kind", Key, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("owner", Key, nullable=False),
     Column("id", Key, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("updated", Instant, nullable=False),
-    Column("source", Key, nullable=False),
+    Column("source", Word, nullable=False),
     Column("sort_key", Key),
-    Column("state", Key),
+    Column("state", Word),
     Column("deleted", Boolean, nullable=False),
     UniqueConstraint("kind", "owner", "id"),
     Index(None, "kind", "seq"),
@@ -155,8 +161,8 @@ objects = Table(
 object_keys = Table(
     "object_keys",
     metadata,
-    Column("kind", Key, primary_key=True),
-    Column("name", Key, primary_key=True),
+    Column("kind", Word, primary_key=True),
+    Column("name", Word, primary_key=True),
     Column("value", Key, primary_key=True),
     Column("owner", Key, primary_key=True),
     Column("id", Key, primary_key=True),
@@ -241,6 +247,14 @@ message_identifiers = Table(
     Column("hash", LargeBinary, primary_key=True),
     Column("message", BigInteger, primary_key=True),
     Index(None, "message"),
+)
+
+# those that are not sorted in yet: some in each row
+fresh_identifiers = Table(
+    "fresh_identifiers",
+    metadata,
+    Column("seq", Sequence, primary_key=True),
+    Column("names", LargeBinary, nullable=False),
 )
 
 deliveries = Table(

@@ -28,7 +28,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"errors", "http", "model", "store"},
         {"lxml", "msgspec", "cryptography", "signxml"},
     ),
-    "gateway.store": ({"aside", "errors"}, {"alembic", "psycopg", "sqlalchemy", "zstandard"}),
+    "gateway.store": (
+        {"aside", "errors"},
+        {"alembic", "msgspec", "psycopg", "sqlalchemy", "zstandard"},
+    ),
     "gateway.bulk": (
         {"adapter", "errors", "mapping", "model", "registry", "several", "translate"},
         {"lxml", "msgspec"},

@@ -157,7 +157,7 @@ def _php() -> str | None:
 
 PHP_IS_MISSING = _php()
 _PATIENCE = 10.0
-_LEDGER = {"messages", "message_contents", "message_identifiers", "meta"}
+_LEDGER = {"messages", "message_contents", "message_identifiers", "fresh_identifiers", "meta"}
 
 
 def _party(codes: list[str]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from gateway.store.tx import Tx
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of this release; the last one in ``versions``."""
 
 

@@ -1,9 +1,15 @@
 """Ledger, id pairs and the parties' state."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+import pytest
+from sqlalchemy import func, select
+
 from gateway.store import Entry, Pair, Registration, Store
+from gateway.store.tables import fresh_identifiers, message_identifiers
 
 HOUR = timedelta(hours=1)
 
@@ -82,6 +88,63 @@ def test_old_entries_are_dropped_with_their_identifiers(store: Store, clock: Any
         assert tx.ledger.prune(clock.now - 2 * HOUR) == 1
         assert tx.ledger.prune(clock.now - 2 * HOUR) == 0
     assert found(store, identifier=("cdr", "X")) == ["m4", "m3"]
+
+
+@pytest.mark.parametrize(("each", "count"), [(1, 1500), (3, 1500), (500, 9000)])
+def test_entries_are_found_before_and_after_their_identifiers_are_sorted_in(
+    store: Store, clock: Any, each: int, count: int
+) -> None:
+    """One or many in a transaction; none is lost, none is found twice, none stays."""
+    names = [("evse", f"E{number % 700}") for number in range(count)]
+    ids: dict[str, list[str]] = {}
+    for number, start in enumerate(range(0, len(names), each)):
+        some = names[start : start + each]
+        with store.begin() as tx:
+            tx.ledger.write(entry(clock, f"m{number:04}", wire="AddCDRs"), some)
+            tx.ledger.change(f"m{number:04}", some[:1])
+        for _, value in some:
+            ids.setdefault(value, []).insert(0, f"m{number:04}")
+    assert waiting(store) < len(names)
+    for value in ("E0", "E99", "E650", "E699"):
+        assert found(store, identifier=("evse", value)) == ids[value]
+        assert found(store, identifier=("evse", value), operation="AddCDRs") == ids[value]
+        assert found(store, identifier=("cdr", value)) == []
+    clock.advance(hours=1)
+    with store.begin() as tx:
+        assert tx.ledger.prune(clock.now, limit=10_000) == len(range(0, len(names), each))
+    with store.begin() as tx:
+        for table in (fresh_identifiers, message_identifiers):
+            assert tx.execute(select(func.count()).select_from(table)).scalar_one() == 0
+
+
+def waiting(store: Store) -> int:
+    with store.read() as tx:
+        rows = tx.execute(select(fresh_identifiers.c.names)).scalars()
+        return sum(len(msgspec.msgpack.decode(names)) for names in rows)
+
+
+def test_identifiers_wait_in_bounds(store: Store, clock: Any) -> None:
+    for number in range(200):
+        with store.begin() as tx:
+            tx.ledger.write(entry(clock, f"m{number}"), [("cdr", "C"), ("evse", f"E{number}")])
+        assert waiting(store) <= 2 * 64
+
+
+def test_identifiers_that_are_written_at_once_are_all_found(store: Store, clock: Any) -> None:
+    """By processes that sort in at the same time."""
+
+    def write(number: int) -> None:
+        def one(tx: Any) -> None:
+            names = [("evse", f"E{place}") for place in range(100)]
+            tx.ledger.write(entry(clock, f"m{number}"), names)
+
+        store.run(one)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(200)))
+    wanted = {f"m{number}" for number in range(200)}
+    for place in (0, 50, 99):
+        assert set(found(store, identifier=("evse", f"E{place}"), limit=1000)) == wanted
 
 
 def test_what_is_known_later_is_added(store: Store, clock: Any) -> None:
