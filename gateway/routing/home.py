@@ -23,6 +23,8 @@ def candidates(work: Work, ref: TokenRef) -> list[Object]:
         values = [value for key, value in keys if key == name]
         for rows in work.tx.objects.find_many("token", name, values).values():
             found |= {row.seq: row for row in rows}
+    if len(found) < 2:
+        return list(found.values())
 
     def worse(row: Object) -> tuple[bool, bool, bool]:
         token = unpack(Token, row.body)

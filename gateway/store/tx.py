@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -67,6 +67,12 @@ def lock_number(*name: str) -> int:
     """The number by which PostgreSQL knows a lock."""
     digest = hashlib.blake2b("\0".join(name).encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
+
+
+@lru_cache(4096)  # the same cards, contracts and EVSEs come again; 1 MB
+def _keyed_hash(secret: bytes, name: str, value: str) -> bytes:
+    text = f"{name}\0{value}".encode("utf-8", "surrogatepass")
+    return hmac.digest(secret, text, "sha256")[:16]
 
 
 _LOCK = Prepared(select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger))))
@@ -137,5 +143,4 @@ class Tx:
 
     def keyed_hash(self, name: str, value: str) -> bytes:
         """16 bytes that stand for a value, comparable only within this store."""
-        text = f"{name}\0{value}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._secret, text, "sha256")[:16]
+        return _keyed_hash(self._secret, name, value)
