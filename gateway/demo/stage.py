@@ -1,5 +1,6 @@
 """The demo's stage: five partners on real sockets, and the gateway's configuration between them."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -122,7 +123,7 @@ _claims: list[socket.socket] = []
 
 
 @cache
-def _own_ports() -> Iterator[int]:
+def _own_ports(process: int) -> Iterator[int]:
     """The numbers of a block that no other process takes ports from, again and again.
 
     Who holds the UDP port of a block's first number has the block, until the process ends.
@@ -145,7 +146,7 @@ def free_port() -> int:
     Below those that the kernel gives away (from 32,768 on with Linux): a connection to somewhere
     else could get one of these as its own end before somebody listens there.
     """
-    for port in islice(_own_ports(), _BLOCK):
+    for port in islice(_own_ports(os.getpid()), _BLOCK):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -52,6 +52,11 @@ _HARDENED: dict[str, Any] = {
     "remove_comments": True,
     "collect_ids": False,
 }
+UNWIELDY = 5000
+"""Elements in one element, from which on lxml (6.1) takes long to move or remove it: a time that
+grows with the square of them, in which nobody else has the interpreter."""
+is_unwieldy = etree.XPath(f"boolean(*[count(descendant::*) > {UNWIELDY}])")
+"""Whether an element has a child of so many."""
 _BLANKS = " \t\r\n"
 """XML 1.0, 2.3: no others. As in ``security.form``, which knows nothing of mappings."""
 _HIDING = re.compile(rb"<!--.*?(-->|\Z)|<!\[CDATA\[.*?(\]\]>|\Z)|<!", re.DOTALL)
@@ -76,7 +81,7 @@ class XmlItems:
     last field; the items of the others are left out, and ``others`` names those that had some;
     other fields may stand behind it, in at most a hundred elements. While the items are given,
     ``head`` is the message without them, at the end with what stands behind them; ``root`` is what
-    is left at the end; ``sample`` is an item that is valid, if one of those that came together was.
+    is left at the end; ``sample`` is an item that is valid, if there is one.
     Iterating raises Malformed when the text is not XML to its very end, or its root or another
     field is wrong; NotStreamed when other elements stand after the first item.
     """
@@ -171,7 +176,7 @@ class XmlItems:
         start = f"/{self.record.name}/{self.row.steps[0]}["
         good = message is None or self._accepts(message)
         if good and self._behind and self.sample is None:
-            self.sample = deepcopy((self._texts.message(text) if message is None else message)[-1])
+            self._keep((self._texts.message(text) if message is None else message)[-1])
         if not good and self._mend is not None:
             yield from self._mended(message, number, len(sources))
             return
@@ -250,6 +255,11 @@ class XmlItems:
         except Malformed as error:
             raise NotStreamed(f"what stands behind the items cannot be read: {error}") from None
 
+    def _keep(self, element: Any) -> None:
+        """Have a valid item as the sample, if there is none yet."""
+        if self._behind and self.sample is None:
+            self.sample = deepcopy(element)
+
     def may_have(self, samples: Sequence[Any]) -> bool:
         """Whether the message is known to be one that may have items of these lists beside each
         other: a sample of each."""
@@ -266,6 +276,8 @@ class XmlItems:
         messages = [each for each in self.root.iter() if _is_message(each, self.record)]
         if len(messages) != 1:
             raise Malformed(f"the message is no {self.record.name}")
+        if (messages[0].text or "").strip(_BLANKS):
+            raise _character_content(self.record)
         self._start(messages[0], None)
         if self._accepts(self._alone):
             return
@@ -299,14 +311,15 @@ class XmlItems:
             told.setdefault(place, []).append(self._numbered(note, number))
         start = f"/{self.record.name}/{self.row.steps[0]}["
         good = bool(notes) and self._accepts(mended)
-        if good and self.sample is None:
-            self.sample = deepcopy(mended[-1])
+        if good:
+            self._keep(mended[-1])
         pairs = zip(message[-count:], mended[-count:], strict=True)
         for place, (as_sent, element) in enumerate(pairs, number):
             at, why = f"{start}{place + 1}]", tuple(told.get(place, ()))
             if not good and not (why and self._accepts(self._with(element))):
                 yield self._item(as_sent, at, place)
                 continue
+            self._keep(element)
             try:
                 yield Item(place, at, codec(self.kind).read(element, at), (), why)
             except Malformed as error:
@@ -350,6 +363,7 @@ class XmlItems:
             element, problems, notes = self._checked(element, place, number)
             if problems:
                 return Item(number, at, None, problems, notes, invalid=True)
+            self._keep(element)
             return Item(number, at, read(element, at), (), notes)
         except Malformed as error:
             if not error.problems or not error.problems[0].path.startswith(at):
@@ -374,7 +388,7 @@ class XmlItems:
                 told = (self._numbered(note, number) for note in self._unheard(notes))
                 return mended[place], (), tuple(told)
         problems = self._check(self._alone)
-        if not any(self._place.match(each.path) for each in problems):
+        if not all(self._place.match(each.path) for each in problems):
             raise Malformed(problems)
         return (
             element,
@@ -407,10 +421,12 @@ class _Whole:
             ("end", "pi"), tag=[f"{{*}}{each}" for each in names], **_HARDENED
         )
         self._sure, self._unclaimed = True, 0
+        self._beside, self._fed, self._left_over = 0, 0, 0
 
     def feed(self, text: bytes) -> list[Any]:
         """The item elements that end in a text."""
         self._parser.feed(text)
+        self._fed = len(text)
         if wrong := self._parser.feed_error_log.filter_from_errors():
             # names of two colons; the parser itself would tell of them at the end alone
             reason = f"is no XML to its end: {wrong[0].message}, line {wrong[0].line}"
@@ -433,6 +449,8 @@ class _Whole:
                 found.append(element)
             elif self.message is not None and parent is self.message:
                 self._leave_out(element, others, begun=self._begun or bool(found))
+        if self.message is not None and is_unwieldy(self.message):
+            raise NotStreamed("an unwieldy element")
         for element in others:
             self.message.remove(element)
         if found and not self._in_a_row(found):
@@ -475,16 +493,17 @@ class _Whole:
         message = self.message
         if message is None:
             return
-        if len(message) > _BESIDE:
+        before, self._beside = self._beside, sum(each.tag not in self._order for each in message)
+        if self._beside > before:
+            self._left_over += self._fed
+        if self._beside > _BESIDE or self._left_over > ITEM:
             raise NotStreamed("other elements among the items")
         self._left = self._left or (
             self._begun and any(child.tag != self._tag for child in message)
         )
         if message.text is not None:
             if message.text.strip(_BLANKS):
-                raise Malformed(
-                    Problem(f"/{self._record.name}", "character content among the items")
-                )
+                raise _character_content(self._record)
             message.text = None
 
     def close(self) -> Any:
@@ -494,6 +513,11 @@ class _Whole:
         if self.message is not None and len(self.message) and not self._behind:
             raise NotStreamed(f"{len(self.message)} elements beside the list")
         return root
+
+
+def _ends_of(names: Sequence[str]) -> re.Pattern[bytes]:
+    each = b"|".join(re.escape(name.encode()) for name in names)
+    return re.compile(rb"</(?:[^\s<>/:]+:)?(?:%s)\s*>" % each)
 
 
 class _Texts:
@@ -508,8 +532,7 @@ class _Texts:
         self.end = b"</%s>" % name.encode()
         """As most items end."""
         self._name, self._prefix = name, ""
-        each = b"|".join(re.escape(each.encode()) for each in names)
-        self._ends = re.compile(rb"</(?:[^\s<>/:]+:)?(?:%s)\s*>" % each)
+        self._own_ends, self._ends = _ends_of([name]), _ends_of(names)
         """Also of items of other lists, so that a text without any of ours is not read at once."""
         self.tag = f"{{{kind.wire.namespace}}}{name}"
         self._around, self._beside = (b"", b""), 0
@@ -549,7 +572,7 @@ class _Texts:
 
     def end_of_first(self, text: bytes) -> int:
         """Where the first item ends, or the text."""
-        found = self._ends.search(text)
+        found = self._own_ends.search(text)
         return found.end() if found else len(text)
 
     def ends_with_item(self, text: bytes) -> bool:
@@ -604,6 +627,10 @@ class _Texts:
         """The message with the items of a text alone. Raises XMLSyntaxError."""
         before, after = self._around
         return etree.fromstring(before + text + after, self._parser)
+
+
+def _character_content(record: Record) -> Malformed:
+    return Malformed(Problem(f"/{record.name}", "character content among the items"))
 
 
 def _endless() -> TooLarge:

@@ -12,6 +12,7 @@ lease ends.
 import logging
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Protocol
@@ -204,6 +205,11 @@ class Polls:
 
     async def _fetch(self, turn: _Turn, started: datetime) -> None:
         """Ask, and put the answer in as the partner's upload."""
+        with ExitStack() as aside:
+            await self._fetch_with(aside, turn, started)
+
+    async def _fetch_with(self, aside: ExitStack, turn: _Turn, started: datetime) -> None:
+        """The same; ``aside`` is closed when it is done."""
         party, job, exchange = turn.party, turn.job, self._exchange
         way = exchange.said_to(party)
         if way is None:
@@ -219,6 +225,8 @@ class Polls:
         try:
             if isinstance(link, Listing):
                 reply, lists = await link.ask_lists(question, correlation)
+                if lists is not None:
+                    aside.callback(lists.close)
             else:
                 reply = await link.ask(question, correlation)
             outcome, reason = ledger.outcome_of(reply), ledger.text_of(reply)
@@ -245,11 +253,7 @@ class Polls:
             findings = exchange.findings(party.id, correlation)
             entries = said.entries(written._replace(findings=findings), (), question)
             await self._runtime.in_thread(lambda: exchange.record(*entries), writing=True)
-        try:
-            await self._put_in(party, question, reply, lists or (), full=full, keys=keys)
-        finally:
-            if lists is not None:
-                lists.close()
+        await self._put_in(party, question, reply, lists or (), full=full, keys=keys)
 
     async def _put_in(
         self,

@@ -15,6 +15,7 @@ from lxml.etree import _Element as Element
 
 from gateway.errors import Malformed, Problem
 from gateway.mapping.stream import Checker
+from gateway.mapping.xml_items import is_unwieldy
 from gateway.soap.offload import run
 
 Lenient = Callable[[Element], tuple[Element, list[str]]]
@@ -30,10 +31,6 @@ class Refusal(NamedTuple):
     """Whether it is as the schema wants it, so that an answer may hold it too."""
 
 
-UNWIELDY = 5000
-"""Elements in one item. An invalid message with such an item is neither mended nor sorted out: lxml
-(6.1) moves and removes an element in a time that grows with the square of what is in it."""
-_IS_UNWIELDY = etree.XPath(f"boolean(*[count(descendant::*) > {UNWIELDY}])")
 _ROUNDS = 3
 """A schema leaves off where the order of children is wrong; what is behind shows in the next."""
 
@@ -68,7 +65,7 @@ async def _mended(
     body: Element, size: int, schema: Checker, lenient: Lenient | None
 ) -> tuple[Element, list[str], list[Problem]]:
     notes: list[str] = []
-    if lenient is not None and not _IS_UNWIELDY(body):
+    if lenient is not None and not is_unwieldy(body):
         if await run(size, schema.accepts, body):
             return body, notes, []
         # the reasons are asked for last: they take longer than all else, and mending may end them
@@ -76,8 +73,8 @@ async def _mended(
         if bool(notes) and await run(size, schema.accepts, body):
             return body, notes, []
     problems = await run(size, schema.check, body)
-    if problems and _IS_UNWIELDY(body):
-        raise Malformed(problems)
+    if problems and is_unwieldy(body):
+        raise Malformed(problems)  # neither mended nor sorted out
     return body, notes, problems
 
 
@@ -98,7 +95,10 @@ def _take_out(
             found = place.fullmatch(problem.path)
             if found is None:
                 return []
-            number = left[found[2]][int(found[3]) - 1][0]  # as sent, whatever was taken out since
+            there, place_now = left[found[2]], int(found[3]) - 1
+            if place_now >= len(there):
+                return []  # items of another namespace are counted as well
+            number = there[place_now][0]  # as sent, whatever was taken out since
             told = Problem(f"{found[1]}{number}{found[4]}", problem.reason)
             wrong.setdefault((found[2], number), []).append(told)
         if len(wrong) == sum(map(len, left.values())):

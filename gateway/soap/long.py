@@ -54,7 +54,6 @@ class Upload(NamedTuple):
     """It without its lists."""
     lists: Spools
     refused: list[Refusal]
-    refused_in_all: int
     mended: list[str]
 
 
@@ -123,28 +122,30 @@ def digest(file: BinaryIO) -> bytes:
     return hashed.digest()
 
 
-def _at_once() -> int:
-    """Small pieces while others wait for the interpreter."""
-    return CHUNK if is_quiet() else CHUNK // 4
-
-
 def read(record: Record, source: BinaryIO, schema: Checker, mend: Mend | None) -> Upload:
-    """Read all lists to their ends. Raises Malformed, with nothing put aside; NotStreamed."""
+    """Read all lists to their ends. Raises Malformed, TooLarge, StoreUnavailable, NotStreamed: with
+    nothing put aside."""
     file: Any = XmlGate(source)  # it reads and seeks
     first, *others = lists(record)
     found = _Found()
+
+    def at_once() -> int:
+        """Small pieces while others wait for the interpreter; a rest before each."""
+        found.aside.pause()
+        return CHUNK if is_quiet() else CHUNK // 4
+
     try:
-        items = XmlItems(record, file, schema, mend, _at_once, row=first)
+        items = XmlItems(record, file, schema, mend, at_once, row=first)
         found.take(items)
         for row in others:
             if row.steps[0] in items.others:
-                found.take(XmlItems(record, file, schema, mend, _at_once, row=row))
+                found.take(XmlItems(record, file, schema, mend, at_once, row=row))
         if len(found.samples) > 1 and not items.may_have(found.samples):
             raise NotStreamed("lists that may not stand beside each other")
     except BaseException:
         found.lists.close()
         raise
-    return Upload(items.head, found.lists, found.refused, found.count, list(found.mended))
+    return Upload(items.head, found.lists, found.refused, list(found.mended))
 
 
 class _Found:
@@ -152,20 +153,20 @@ class _Found:
 
     def __init__(self) -> None:
         self.lists = Spools()
+        self.aside = Aside()
         self.refused: list[Refusal] = []
-        self.count = 0
         self.mended: dict[str, None] = {}
         """Each once: what is beside the lists is put right with each of them."""
         self.samples: list[Any] = []
-        """An item of each list that has some."""
+        """A good item of each list that has items; None where it has none."""
 
     def take(self, items: XmlItems) -> None:
         """Read one list to its end."""
         spool = self.lists.add(items.row.field, items.kind.cls)
-        good, aside = list[Any](), Aside()
+        good, there = list[Any](), False
         for item in items:
+            there = True
             if item.problems:
-                self.count += 1
                 if len(self.refused) < NAMED:
                     element = deepcopy(item.element)
                     self.refused.append(Refusal(element, item.problems, valid=not item.invalid))
@@ -176,8 +177,8 @@ class _Found:
             if len(good) >= _AT_ONCE:
                 spool.extend(good)
                 good.clear()
-            aside.pause()
+            self.aside.pause()
         envelope.read(items.root)
         spool.extend(good)
-        if len(spool):
+        if there:
             self.samples.append(items.sample)

@@ -147,8 +147,16 @@ def _wait(count: int) -> Prepared:
     return Prepared(fresh.returning(_f.seq))
 
 
-_WAITING = Prepared(select(_f.names).order_by(_f.seq))
-_TAKE = Prepared(delete(fresh_identifiers).returning(_f.names))
+_WAITING = Prepared(select(_f.names))
+
+
+def _take(*, all_of_them: bool) -> Prepared:
+    # PostgreSQL: who waits for another one that does the same may have what that waits for
+    there = select(_f.seq).order_by(_f.seq).with_for_update(skip_locked=not all_of_them)
+    return Prepared(delete(fresh_identifiers).where(_f.seq.in_(there)).returning(_f.names))
+
+
+_TAKE, _TAKE_ALL = _take(all_of_them=False), _take(all_of_them=True)
 _pack, _unpack = msgspec.msgpack.encode, msgspec.msgpack.Decoder(list[_Named]).decode
 
 
@@ -193,6 +201,8 @@ class Ledger:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._waiting: list[tuple[Entry, _Names]] = []
+        self._due = False
+        """Whether there are identifiers enough to be sorted in."""
 
     def write(self, entry: Entry, identifiers: _Names = ()) -> None:
         """Add an entry; ``identifiers`` are (name, value) by which it is found again.
@@ -206,6 +216,7 @@ class Ledger:
         waiting, self._waiting = self._waiting, []
         for part in _powers(waiting):
             self._add(part)
+        self._sort_in_if_due()
 
     def _add(self, part: Sequence[tuple[Entry, _Names]]) -> None:
         add = _add(len(part), self._tx.is_sqlite)
@@ -235,6 +246,7 @@ class Ledger:
             statement = _change_contents(tuple(contents), self._tx.is_sqlite)
             self._tx.each(statement, [{"message": seq, **contents}])
         self._name({seq: identifiers})
+        self._sort_in_if_due()
         return True
 
     def _name(self, names: Mapping[int, _Names]) -> None:
@@ -243,16 +255,18 @@ class Ledger:
             for seq, identifiers in names.items()
             for name, value in dict.fromkeys(identifiers)
         ]
-        due = False
         for part in _powers([(_pack(some),) for some in slices(rows, _MOST)]):
             numbers = self._tx.inserted(_wait(len(part)), part)
-            due = due or any(number % _OFTEN == 0 for (number,) in numbers)
-        if due:
-            self._sort_in()
+            self._due = self._due or any(number % _OFTEN == 0 for (number,) in numbers)
 
-    def _sort_in(self) -> None:
+    def _sort_in_if_due(self) -> None:
+        if self._due:
+            self._due = False
+            self._sort_in(_TAKE)
+
+    def _sort_in(self, take: Prepared) -> None:
         """Put the identifiers that wait where they are found by an index."""
-        waiting = self._tx.rows(_TAKE, {})
+        waiting = self._tx.rows(take, {})
         for part in _powers(sorted(each for (names,) in waiting for each in _unpack(names))):
             self._tx.inserted(_name(len(part), self._tx.is_sqlite), part)
 
@@ -356,8 +370,10 @@ class Ledger:
         return self._drop(self._tx.execute(query).scalars().all())
 
     def _drop(self, old: Collection[int]) -> int:
+        if not old:
+            return 0
+        self._sort_in(_TAKE_ALL)
         gone = 0
-        self._sort_in()
         for part in slices(old):
             self._tx.execute(delete(message_identifiers).where(_i.message.in_(part)))
             self._tx.execute(delete(message_contents).where(_c.message.in_(part)))

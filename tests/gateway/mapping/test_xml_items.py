@@ -16,7 +16,7 @@ from gateway.mapping import interpret, regular
 from gateway.mapping.record import Row
 from gateway.mapping.stream import ITEM as MOST
 from gateway.mapping.stream import Block, Item, NotShared, NotStreamed, list_of, lists
-from gateway.mapping.xml_items import XmlItems
+from gateway.mapping.xml_items import UNWIELDY, XmlItems
 from gateway.schema import schema_for
 
 NS = "http://ochp.eu/1.4"
@@ -413,6 +413,61 @@ def test_lists_are_read_whose_items_are_not_among_the_first_bytes() -> None:
     many = EVSE.format(1) * (MOST // len(EVSE) + 1000)
     items, found = statuses(many + SPOT, SPOTS)
     assert (len(found), items.others) == (1, {"evse"})
+
+
+MANY = "<a/>" * (UNWIELDY + 1)
+
+
+@pytest.mark.parametrize("row", [EVSES, SPOTS], ids=["evses", "spots"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"<x>{MANY}</x>{EVSE.format(1)}{SPOT}",
+        EVSE.format(1) + SPOT.replace("</parking>", f"{MANY}</parking>"),
+        EVSE.format(1).replace("</evse>", f"{MANY}</evse>") + SPOT,
+        f"{EVSE.format(1)}{SPOT}<x>{MANY}</x>{TTL}" + SPOT,
+        *(
+            "".join(f"<x>{text}</x>{EVSE.format(number)}{SPOT}" for number in range(80))
+            for text in ("x" * 100_000, "<a/>" * 3000)
+        ),
+    ],
+    ids=["before", "spot", "evse", "behind", "texts", "elements"],
+)
+def test_what_takes_long_or_much_is_for_who_reads_it_whole(inside: str, row: Row) -> None:
+    """Of what is no item little is held, and nothing large is moved."""
+    with pytest.raises((NotStreamed, Malformed)):
+        statuses(inside, row)
+
+
+@pytest.mark.parametrize("text", ["<![CDATA[{}]]>", "&lt;evse>{}", "x", "\u00a0"])
+def test_a_message_of_text_alone_is_none(text: str) -> None:
+    data = text.format("".join(map(EVSE.format, range(50))))
+    if "CDATA" not in text:
+        data = text.format("")
+    for row in (EVSES, SPOTS):
+        with pytest.raises(Malformed, match="character content"):
+            statuses(data, row)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        EVSE.format("x y") + EVSE.format(1) + EVSE.format(2),
+        EVSE.format(1) + EVSE.format("x y"),
+        EVSE.format("x y"),
+    ],
+    ids=["first wrong", "last wrong", "all wrong"],
+)
+def test_a_sample_of_the_items_is_kept(inside: str) -> None:
+    """One that is good, wherever it stands."""
+    items, found = statuses(inside.replace("AT*ALP*Ex y", "?"), EVSES)
+    good = [each.value.evse_id for each in found if not each.problems]
+    if not good:
+        assert items.sample is None
+        assert not items.may_have([items.sample])
+    else:
+        assert items.sample.findtext("{*}evseId") in good
+        assert items.may_have([items.sample])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.demo import data
+from gateway.errors import StoreUnavailable
 from gateway.http import HttpAnswer, HttpCall
 from gateway.mapping.spool import Spools
 from gateway.model.charging import Cdr, CdrState
@@ -164,6 +165,7 @@ OTHERS = {
             ),
         )
     ],
+    "evses alone": [("status", live(*(EVSE.format("evse", number) for number in range(300))))],
     "spots alone": [("status", live(*map(SPOT.format, range(150))))],
     "tariffs": [("all tariffs", tariffs(TARIFFS)), ("all tariffs", tariffs(TARIFFS[5:70]))],
     "changed tariffs": [("all tariffs", tariffs(TARIFFS)), ("tariffs", tariffs(TARIFFS[5:70]))],
@@ -172,7 +174,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 async def test_every_list_may_be_long(tmp_path: Any, name: str) -> None:
-    """CDRs, live status in its three lists, tariffs with what a full list leaves out."""
+    """CDRs, live status, tariffs with what a full list leaves out."""
     answers = [(what, text.encode()) for what, text in OTHERS[name]]
     short, long = [
         await taken(tmp_path / str(in_file), answers, in_file=in_file) for in_file in (False, True)
@@ -180,6 +182,32 @@ async def test_every_list_may_be_long(tmp_path: Any, name: str) -> None:
     assert long == short
     assert set(long[0]) == {"taken"}
     assert len(long[1]) >= 9
+
+
+async def test_what_is_put_aside_is_given_back_whatever_happens(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the store takes nothing more."""
+    closed: list[Spools] = []
+    close = Spools.close
+    monkeypatch.setattr(Spools, "close", lambda self: closed.append(self) or close(self))
+    gate = Gate(tmp_path)
+    await gate.start()
+    link: Any = gate.app.links.get("clearing")
+
+    async def fetch(call: HttpCall) -> HttpAnswer:
+        headers = {"content-type": "text/xml; charset=utf-8"}
+        return HttpAnswer(status=200, headers=headers, file=io.BytesIO(GOOD.encode()))
+
+    def record(*entries: Any) -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    link._fetch = fetch
+    monkeypatch.setattr(gate.app.exchange, "record", record)
+    with pytest.raises(StoreUnavailable):
+        await gate.poll("clearing", "all locations")
+    await gate.close()
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("count", [0, 3, 1200])

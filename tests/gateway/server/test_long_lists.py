@@ -5,6 +5,8 @@ go the way of those of a million.
 """
 
 import os
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,17 @@ from sqlalchemy import select
 from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 
+from gateway import registry
 from gateway.client import HttpClient, Limits, Timeouts
 from gateway.demo import data
 from gateway.demo.ochp import check, text, unwrapped, wrapped
 from gateway.http import HttpCall
+from gateway.mapping.xml_items import CHUNK
 from gateway.routing import long_lists
 from gateway.routing.long_lists import LOOK
 from gateway.routing.work import SLICE
+from gateway.schema import schema_for
+from gateway.soap import long
 from gateway.store.tables import messages
 from tests.support.gate import Gate
 
@@ -351,6 +357,20 @@ async def test_both_lists_of_live_status_come_in_any_length(gate: Gate, monkeypa
     told = await live(gate, "<statusType>parking</statusType>")
     assert len(told) == 250
     assert set(told.values()) == {("available", "2099-01-01T00:00:00Z")}
+
+
+def test_long_work_gives_way_while_it_skips_a_list(monkeypatch: Any) -> None:
+    """Of two lists each is skipped while the other is read."""
+    places: list[int] = []
+    evses = "".join(map(words, range(10_000)))
+    file = BytesIO(wrapped(LIVE, evses + SPOT + UNTIL))
+    monkeypatch.setattr("gateway.soap.long.Aside.pause", lambda self: places.append(file.tell()))
+    record = registry.adapter_for("ochp-1.4").operations["UpdateStatus"].request.record
+    long.read(record, file, schema_for("ochp", "1.4"), None).lists.close()
+    (end,) = (number for number, (a, b) in enumerate(pairwise(places), 1) if b < a)
+    assert all(b - a <= CHUNK for a, b in pairwise(places[end:]))
+    assert places[end] <= CHUNK
+    assert places[-1] >= 9 * CHUNK
 
 
 @pytest_twisted.ensureDeferred

@@ -4,7 +4,8 @@ import pytest
 from lxml import etree
 
 from gateway.errors import Malformed, Problem
-from gateway.soap.check import UNWIELDY, checked, sorted_out
+from gateway.mapping.xml_items import UNWIELDY
+from gateway.soap.check import checked, sorted_out
 
 
 class Wants:
@@ -70,3 +71,16 @@ async def test_a_deviation_is_put_right_before_anybody_asks_for_reasons():
     with pytest.raises(Malformed, match="not allowed"):
         await checked(body, 1, Asked(), lambda body: (body, []))
     assert reasons
+
+
+async def test_an_item_of_no_namespace_among_wrong_ones():
+    """It is counted in the path of a problem, and is none of the items."""
+
+    class Schema(Wants):
+        def check(self, element):
+            return [Problem("list/item[3]", "not expected here")]
+
+    items = f"{'<item/>' * 2}<item xmlns=''/>"
+    body = etree.fromstring(f"<list xmlns='urn:x'>{items}</list>")
+    with pytest.raises(Malformed, match="not expected"):
+        await sorted_out(body, 1, Schema(), None, {"{urn:x}item"})
