@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,14 +56,40 @@ _MOVE, _MOVE_ALL = (
 class Transaction(Tx):
     """One transaction and the parts of the store within it."""
 
-    def __init__(self, connection: Connection, clock: Clock, secret: bytes) -> None:
-        super().__init__(connection, clock, secret)
-        self.objects = Objects(self)
-        self.cdrs = Cdrs(self, self.objects)
-        self.ids = IdMap(self)
-        self.ledger = Ledger(self)
-        self.outbox = Outbox(self)
-        self.parties = Parties(self)
+    @cached_property
+    def objects(self) -> Objects:
+        return Objects(self)
+
+    @cached_property
+    def cdrs(self) -> Cdrs:
+        return Cdrs(self, self.objects)
+
+    @cached_property
+    def ids(self) -> IdMap:
+        return IdMap(self)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self)
+
+    @cached_property
+    def parties(self) -> Parties:
+        return Parties(self)
+
+    def flush(self) -> None:
+        """Bring what waits into the database."""
+        if "ledger" in vars(self):
+            self.ledger.flush()
+
+    def let_go(self) -> None:
+        """It is over: forget the parts, which lead back here. Else all would stay in memory until
+        Python looks for such circles, and stops for milliseconds then."""
+        for name in ("objects", "cdrs", "ids", "ledger", "outbox", "parties"):
+            vars(self).pop(name, None)
 
 
 class Begun:
@@ -76,7 +103,7 @@ class Begun:
         try:
             with errors_of_the_store():
                 result = work(self._tx)
-                self._tx.ledger.flush()
+                self._tx.flush()
                 return result
         except BaseException:
             with suppress(SQLAlchemyError):  # a connection that cannot is given up
@@ -95,6 +122,7 @@ class Begun:
             statement.run(self._tx.connection, [{}])
             fine = True
         finally:
+            self._tx.let_go()
             self._ended(fine)
 
 
@@ -264,9 +292,11 @@ class Store:
             connection = self._kept
             try:
                 _BEGIN.run(connection, [{}])
+                tx = Transaction(connection, self._clock, self._secret)
                 try:
-                    yield Transaction(connection, self._clock, self._secret)
+                    yield tx
                 finally:
+                    tx.let_go()
                     _COMMIT.run(connection, [{}])
             except DBAPIError:
                 self._kept = None
@@ -395,8 +425,11 @@ class Store:
                     tx.between = give_way
                 if soft and self._writer is None:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                yield tx
-                tx.ledger.flush()
+                try:
+                    yield tx
+                    tx.flush()
+                finally:
+                    tx.let_go()
 
 
 def _secret(tx: Transaction) -> bytes:

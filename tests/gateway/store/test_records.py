@@ -1,5 +1,7 @@
 """Ledger, id pairs and the parties' state."""
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -320,3 +322,29 @@ def test_a_message_id_is_written_once(store: Store, clock: Any) -> None:
         tx.ledger.write(entry(clock, "m1"), [("evse", "B")])
         assert len(tx.ledger.find()) == 1
         assert tx.ledger.find(identifier=("evse", "B")) == []
+
+
+def test_nothing_of_a_transaction_stays_behind(store: Store) -> None:
+    """Not until Python looks for circles: it stops for milliseconds then."""
+    left: list[weakref.ref[Any]] = []
+
+    def work(tx: Any) -> None:
+        parts = (tx.objects, tx.cdrs, tx.ids, tx.ledger, tx.outbox, tx.parties)
+        left.extend(map(weakref.ref, (tx, *parts)))
+
+    gc.disable()
+    try:
+        for begin in (store.begin, store.read, store.look):
+            with begin() as tx:
+                work(tx)
+            del tx
+        begun = store.begin_now()
+        if store.one_writer:
+            assert begun is not None
+            begun.do(work)
+            begun.commit()
+        del begun
+        assert len(left) == (28 if store.one_writer else 21)
+        assert [each() for each in left] == [None] * len(left)
+    finally:
+        gc.enable()
