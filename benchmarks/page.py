@@ -35,8 +35,9 @@ NOTES = """\
 Written by hand when the works were set up; the tables above say what is true of this run.
 
 - What a small message itself needs (gate, envelope, schema, decode, encode) is the small part of a
-  request. The large ones are the ledger (three tables with eleven indexes, one transaction for many
-  messages), the look into the store, and Twisted's loop.
+  request. The large ones are the ledger (two tables with eight indexes, one transaction for many
+  messages; what these are found by is sorted in later, thousands at a time), the look into the
+  store, and Twisted's loop.
 - A request is some nine hundred calls of functions without the ledger, each short: nothing stands
   out. Requests go through them part by part (docs/architecture.md), or each would take longer by a
   third. Compiling the code was tried (mypyc, 30 modules): a tenth less for a small request, for
