@@ -301,8 +301,10 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 START = """
+import signal
 import sys
 from gateway import several
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore it
 several.cores = lambda: {cores}
 from gateway.__main__ import main
 sys.argv[1:] = ["translate", "--from", "ochp-1.4", "--to", "ocpi-2.2.1", {file!r}]
