@@ -29,7 +29,7 @@ from gateway.model.message import (
     TokenUpload,
 )
 from gateway.routing import locations, tariffs, tokens
-from gateway.routing.work import REASONS, SLICE, Work
+from gateway.routing.work import REASONS, SLICE, Work, whole
 from gateway.store import Kind, Object
 
 PART, QUIET_PART = 20, 300
@@ -76,8 +76,8 @@ class _Place(NamedTuple):
 
 _FULL: Mapping[type[Message], _Full] = {
     LocationUpload: _Full("location", locations.upload_part, locations.whole, locations.left_out),
-    TariffUpload: _Full("tariff", tariffs.upload_part, tariffs.whole, tariffs.left_out),
-    TokenUpload: _Full("token", tokens.upload_part, tokens.whole, tokens.left_out),
+    TariffUpload: _Full("tariff", tariffs.upload_part, whole, tariffs.left_out),
+    TokenUpload: _Full("token", tokens.upload_part, whole, tokens.left_out),
 }
 
 

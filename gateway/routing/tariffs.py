@@ -29,7 +29,7 @@ from gateway.model.tariff import IndividualTariff, Restrictions, Tariff, TariffE
 from gateway.routing.location_lists import NO_RELATION
 from gateway.routing.parties import CPO_SIDE, Party
 from gateway.routing.records import clean, owner_key, party_of, same_id, tariff_item, unpack
-from gateway.routing.work import SLICE, Refusals, Work, at_least_one
+from gateway.routing.work import SLICE, Refusals, Work, at_least_one, keep
 from gateway.store import Filter, Object, slices
 
 
@@ -47,21 +47,13 @@ def upload_part(work: Work, message: TariffUpload, kept: Kept) -> Receipt:
     """The same for a part of a long list; what it has is put into ``kept``."""
     refusals, groups = _sorted(work, message.tariffs)
     _put(work, groups)
-    for owner, group in groups.items():
-        for id in group:
-            kept.add(f"{owner}/{id}", [whole(owner, id)])
+    keep(kept, groups)
     return refusals.receipt(len(message.tariffs), "tariffs")
-
-
-def whole(owner: str, id: str, content: bytes = b"") -> str:
-    """Stands for a tariff that a list had, whatever its content."""
-    return f"{owner}/{id}"
 
 
 def left_out(work: Work, owner: str, rows: dict[str, Object], kept: Known) -> None:
     """Remove these tariffs that a long list did not have."""
-    work.tx.objects.delete("tariff", owner, rows)
-    _tell(work, owner, list(rows))
+    _remove(work, owner, list(rows))
 
 
 def _sorted(work: Work, found: Iterable[Tariff]) -> tuple[Refusals, dict[str, dict[str, Tariff]]]:
@@ -81,9 +73,8 @@ def _sorted(work: Work, found: Iterable[Tariff]) -> tuple[Refusals, dict[str, di
 def _put(work: Work, groups: dict[str, dict[str, Tariff]]) -> None:
     for name, group in groups.items():
         work.tx.lock("objects", "tariff", name)
-        items = list(group.items())
-        for start in range(0, len(items), SLICE):
-            _store(work, name, dict(items[start : start + SLICE]))
+        for part in slices(group.items(), SLICE):
+            _store(work, name, dict(part))
 
 
 def _no_currency(tariff: Tariff) -> str | None:
@@ -119,8 +110,12 @@ def _leave_out(work: Work, groups: dict[str, dict[str, Tariff]]) -> None:
             for row in work.tx.objects.each("tariff", Filter(owners=[owner]))
             if row.id not in kept and work.speaks_for(owner, row.source)
         ]
-        work.tx.objects.delete("tariff", owner, left)
-        _tell(work, owner, left)
+        _remove(work, owner, left)
+
+
+def _remove(work: Work, owner: str, ids: list[str]) -> None:
+    work.tx.objects.delete("tariff", owner, ids)
+    _tell(work, owner, ids)
 
 
 def remove(work: Work, message: TariffRemoval) -> Receipt:
@@ -136,8 +131,7 @@ def remove(work: Work, message: TariffRemoval) -> Receipt:
     for id in message.ids:
         if same_id(id) not in known:
             refusals.add(id, f"tariff {id} is not known")
-    work.tx.objects.delete("tariff", name, known)
-    _tell(work, name, list(known))
+    _remove(work, name, list(known))
     return refusals.receipt(len(message.ids))
 
 

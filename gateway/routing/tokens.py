@@ -34,7 +34,7 @@ from gateway.routing.records import (
     token_item,
     unpack,
 )
-from gateway.routing.work import RENEW, SLICE, Refusals, Work, at_least_one
+from gateway.routing.work import RENEW, SLICE, Refusals, Work, at_least_one, keep
 from gateway.store import Filter, Object, slices
 
 EXPIRE = "token-expire"
@@ -56,15 +56,8 @@ def upload_part(work: Work, message: TokenUpload, kept: Kept) -> Receipt:
     """The same for a part of a long list; what it has is put into ``kept``."""
     refusals, groups = _sorted(work, message.tokens)
     _put(work, groups)
-    for owner, group in groups.items():
-        for id in group:
-            kept.add(f"{owner}/{id}", [whole(owner, id)])
+    keep(kept, groups)
     return refusals.receipt(len(message.tokens), "tokens")
-
-
-def whole(owner: str, id: str, content: bytes = b"") -> str:
-    """Stands for a token that a list had, whatever its content."""
-    return f"{owner}/{id}"
 
 
 def left_out(work: Work, owner: str, rows: dict[str, Object], kept: Known) -> None:
@@ -91,9 +84,8 @@ def _sorted(work: Work, found: Iterable[Token]) -> tuple[Refusals, dict[str, dic
 def _put(work: Work, groups: dict[str, dict[str, Token]]) -> None:
     for name, group in groups.items():
         work.tx.lock("objects", "token", name)
-        items = list(group.items())
-        for start in range(0, len(items), SLICE):
-            _store(work, name, dict(items[start : start + SLICE]), fresh_only=True)
+        for part in slices(group.items(), SLICE):
+            _store(work, name, dict(part), fresh_only=True)
         _expire_later(work, name)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
+from gateway.mapping.spool import Kept
 from gateway.model.base import Canonical, PartyId
 from gateway.model.message import Message, Page, Receipt, Result, ResultCode
 from gateway.routing.parties import CPO_SIDE, Directory, Module, Party
@@ -54,6 +55,18 @@ def at_least_one(parts: Iterator[T], nothing: T) -> Iterator[T]:
     first = next(parts, None)
     yield nothing if first is None else first
     yield from parts
+
+
+def whole(owner: str, id: str, content: bytes = b"") -> str:
+    """Stands for an object that a long list had, whatever its content."""
+    return f"{owner}/{id}"
+
+
+def keep(kept: Kept, groups: Mapping[str, Iterable[str]]) -> None:
+    """Remember which objects, by owner and id, a part of a long list had."""
+    for owner, ids in groups.items():
+        for id in ids:
+            kept.add(f"{owner}/{id}", [whole(owner, id)])
 
 
 class Refs(Canonical, frozen=True, kw_only=True):

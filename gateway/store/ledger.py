@@ -335,15 +335,14 @@ class Ledger:
         """The messages of an identifier: those that are sorted in, and those that are not."""
         hashed = self._tx.keyed_hash(name, value)
         waiting = self._tx.rows(_WAITING, {})
-        return [
-            select(_i.message).where(_i.name == name, _i.hash == hashed),
-            [
-                seq
-                for (names,) in waiting
-                for its_name, its_hash, seq in _unpack(names)
-                if (its_name, its_hash) == (name, hashed)
-            ],
+        fresh = [
+            seq
+            for (names,) in waiting
+            for its_name, its_hash, seq in _unpack(names)
+            if (its_name, its_hash) == (name, hashed)
         ]
+        sorted_in = select(_i.message).where(_i.name == name, _i.hash == hashed)
+        return [sorted_in, fresh] if fresh else [sorted_in]
 
     def _found(self, query: "Select[*tuple[Any, ...]]") -> Iterator[Found]:
         for row in self._tx.execute(query):

@@ -88,8 +88,11 @@ class Transaction(Tx):
     def let_go(self) -> None:
         """It is over: forget the parts, which lead back here. Else all would stay in memory until
         Python looks for such circles, and stops for milliseconds then."""
-        for name in ("objects", "cdrs", "ids", "ledger", "outbox", "parties"):
+        for name in _PARTS:
             vars(self).pop(name, None)
+
+
+_PARTS = [name for name, each in vars(Transaction).items() if isinstance(each, cached_property)]
 
 
 class Begun:

@@ -359,6 +359,17 @@ async def test_both_lists_of_live_status_come_in_any_length(gate: Gate, monkeypa
     assert set(told.values()) == {("available", "2099-01-01T00:00:00Z")}
 
 
+async def shown_whole(
+    gate: Gate, monkeypatch: Any, module: str, root: str, inner: str = "", *, live: bool = False
+) -> Any:
+    """An answer in parts, which is that of one part."""
+    shown = await gate.fahr.call(root, inner, live=live)
+    monkeypatch.setattr(f"gateway.routing.{module}.SLICE", 10 * SLICE)
+    whole = await gate.fahr.call(root, inner, live=live)
+    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
+    return shown
+
+
 def test_long_work_gives_way_while_it_skips_a_list(monkeypatch: Any) -> None:
     """Of two lists each is skipped while the other is read."""
     places: list[int] = []
@@ -419,11 +430,8 @@ async def test_tariffs_are_shown_whole(gate: Gate, monkeypatch: Any) -> None:
     sent = [data.ochp_tariff("AT", "ALP", each, "0.4") for each in ids]
     await gate.alpen.said_ok("UpdateTariffsRequest", "".join(sent))
 
-    shown = await gate.fahr.call("GetTariffUpdatesRequest")
+    shown = await shown_whole(gate, monkeypatch, "tariffs", "GetTariffUpdatesRequest")
 
-    monkeypatch.setattr("gateway.routing.tariffs.SLICE", 10 * SLICE)
-    whole = await gate.fahr.call("GetTariffUpdatesRequest")
-    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
     names = [text(each, "tariffId") for each in shown.iter("{*}TariffInfoArray")]
     assert names == [f"AT*ALP*T{each}" for each in ids]
 
@@ -439,11 +447,8 @@ async def test_live_status_is_shown_whole(gate: Gate, monkeypatch: Any, scope: s
     await gate.alpen.said_ok(LIVE, "".join(spots), live=True)
     asked = f"<statusType>{scope}</statusType>"
 
-    shown = await gate.fahr.call("GetStatusRequest", asked, live=True)
+    shown = await shown_whole(gate, monkeypatch, "live_lists", "GetStatusRequest", asked, live=True)
 
-    monkeypatch.setattr("gateway.routing.live_lists.SLICE", 10 * SLICE)
-    whole = await gate.fahr.call("GetStatusRequest", asked, live=True)
-    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
     assert [etree.QName(each).localname for each in shown] == [scope] * count
     names = [each[0].text for each in shown]
     assert names == sorted(set(names))
@@ -460,11 +465,8 @@ async def test_cdrs_are_shown_whole(gate: Gate, monkeypatch: Any) -> None:
     records = [data.ochp_cdr(evses[n % 5], n, uid, contract) for n in range(count)]
     await gate.alpen.said_ok("AddCDRsRequest", "".join(records))
 
-    shown = await gate.fahr.call("GetCDRsRequest")
+    shown = await shown_whole(gate, monkeypatch, "cdr_lists", "GetCDRsRequest")
 
-    monkeypatch.setattr("gateway.routing.cdr_lists.SLICE", 10 * SLICE)
-    whole = await gate.fahr.call("GetCDRsRequest")
-    assert etree.tostring(shown, method="c14n") == etree.tostring(whole, method="c14n")
     names = [text(each, "CdrId") for each in shown.iter("{*}cdrInfoArray")]
     assert names == [f"ATALP{number:012}" for number in range(count)]
 
